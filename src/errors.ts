@@ -1,0 +1,77 @@
+/**
+ * Every failure Fezz itself can report. One word per cause; the HTTP status it answers with is in
+ * {@link STATUS_OF_CODE}.
+ */
+export type FezzErrorCode = keyof typeof STATUS_OF_CODE
+
+/** HTTP status (RFC 9110, section 15) for each code. Codes that never reach a client map to 500. */
+export const STATUS_OF_CODE = {
+  /** The request cannot be understood: Host, target, framing. */
+  BAD_REQUEST: 400,
+  /** No route matches the path. */
+  NOT_FOUND: 404,
+  /** A route matches the path, none the method. */
+  METHOD_NOT_ALLOWED: 405,
+  /** The request's head or body did not arrive in time. */
+  REQUEST_TIMEOUT: 408,
+  /** The request body is larger than `maxBodySize`. */
+  PAYLOAD_TOO_LARGE: 413,
+  /** The request target is too long. */
+  URI_TOO_LONG: 414,
+  /** `Expect` asks for something other than `100-continue`. */
+  EXPECTATION_FAILED: 417,
+  /** The function's `maxConcurrency` and its waiting room are full. */
+  TOO_MANY_REQUESTS: 429,
+  /** The request head is larger than the listener accepts. */
+  HEADERS_TOO_LARGE: 431,
+  /** The client left before the response was complete; never sent, only logged and counted. */
+  CLIENT_CLOSED: 499,
+  /** Fezz itself failed. */
+  INTERNAL: 500,
+  /** The function threw, rejected, or returned something that is not a Response. */
+  FUNCTION_ERROR: 500,
+  /** A method or an Upgrade this host does not implement. */
+  NOT_IMPLEMENTED: 501,
+  /** The instance died while it served the request. */
+  INSTANCE_EXITED: 502,
+  /** The function could not be loaded; retried with backoff. */
+  FUNCTION_LOAD_FAILED: 503,
+  /** The host has reached `maxInFlight`. */
+  OVERLOADED: 503,
+  /** The host is shutting down. */
+  DRAINING: 503,
+  /** The function did not answer within its timeout. */
+  FUNCTION_TIMEOUT: 504,
+  /** A function's declaration is wrong; thrown at registration. */
+  INVALID_MANIFEST: 500,
+  /** A setting is unknown or wrong; thrown at start. */
+  INVALID_CONFIG: 500,
+  /** A function's sources do not build. */
+  BUILD_FAILED: 500,
+} as const
+
+export interface FezzErrorOptions extends ErrorOptions {
+  /** Extra headers of the answer, lower-case names, e.g. `{ allow: 'GET, HEAD' }`. */
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/**
+ * The one error class of Fezz. `message` is short and safe to show to a client; the `cause` is for
+ * the log only and never leaves the host.
+ */
+export class FezzError extends Error {
+  override readonly name = 'FezzError'
+  readonly code: FezzErrorCode
+  readonly headers: Readonly<Record<string, string>> | undefined
+
+  constructor(code: FezzErrorCode, message: string, options?: FezzErrorOptions) {
+    super(message, options)
+    this.code = code
+    this.headers = options?.headers
+  }
+
+  /** HTTP status that answers this error. */
+  get status(): number {
+    return STATUS_OF_CODE[this.code]
+  }
+}
