@@ -1,0 +1,17 @@
+#!/usr/bin/env node
+// The first thing that runs, on whatever Node a person has: it must parse on old ones and say what
+// is wrong before anything newer is loaded.
+import nodeModule from 'node:module'
+
+const OLDEST = 24
+
+if (Number.parseInt(process.versions.node, 10) < OLDEST) {
+  process.stderr.write(
+    `fezz: this is Node ${process.versions.node}; Fezz needs Node ${OLDEST} or newer (npm install node@${OLDEST} brings one)\n`,
+  )
+  process.exitCode = 1
+} else {
+  nodeModule.enableCompileCache()
+  const { main } = await import('./program.ts')
+  process.exitCode = await main(process.argv)
+}

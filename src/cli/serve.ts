@@ -1,0 +1,50 @@
+import { existsSync } from 'node:fs'
+import { FezzError } from '../errors.ts'
+import { Loader } from '../loader/loader.ts'
+import { installStackMapping } from '../loader/stack.ts'
+import { HhrfServer } from '../runtime/server.ts'
+import { functionTable } from './function-table.ts'
+import { ServedFiles } from './served-files.ts'
+import { watchFiles } from './watch.ts'
+
+export interface ServeOptions {
+  readonly watch: boolean
+  /** Settings given as flags, by name. */
+  readonly flags: Readonly<Record<string, unknown>>
+}
+
+/** Where functions are looked for when nobody says where. */
+const DEFAULT_FOLDERS = ['functions', 'examples']
+
+/**
+ * `fezz serve`: serves the functions of `paths` until a signal ends it.
+ *
+ * @throws FezzError `INVALID_CONFIG`; `BUILD_FAILED` when there is nothing to serve
+ */
+export async function serve(paths: readonly string[], options: ServeOptions): Promise<void> {
+  installStackMapping()
+  const server = new HhrfServer({}, { env: process.env, flags: options.flags })
+  const { config, log } = server
+  const loader = new Loader({ cacheDir: config.cacheDir, log })
+  const files = new ServedFiles(paths.length > 0 ? paths : defaultPaths(), loader, server)
+  await files.refresh()
+  if (server.host.deployments.functions.size === 0 && !options.watch) {
+    await server.close()
+    throw new FezzError('BUILD_FAILED', 'there is no function to serve')
+  }
+  using _watcher = options.watch ? watchFiles(files, log) : undefined
+  await server.listen()
+  if (process.stdout.isTTY) {
+    process.stdout.write(`\n${functionTable(server.host.deployments.functions.values())}\n\n`)
+  }
+  await server.run()
+}
+
+function defaultPaths(): string[] {
+  const folder = DEFAULT_FOLDERS.find(name => existsSync(name))
+  if (folder !== undefined) return [folder]
+  throw new FezzError(
+    'INVALID_CONFIG',
+    `nothing to serve: there is no folder ${DEFAULT_FOLDERS.join(' or ')} here; name a file or a folder, such as fezz serve hello.ts`,
+  )
+}

@@ -1,0 +1,182 @@
+import type { Clock, Timer } from '../clock.ts'
+import type { UnloadReason } from '../telemetry/function-metrics.ts'
+import type { Deployment, Instance } from './contract.ts'
+import { Slot, type SlotLimits, type SlotObserver, type SlotState } from './slot.ts'
+
+export interface RegistryOptions {
+  load(deployment: Deployment): Promise<Instance>
+  readonly clock: Clock
+  readonly observer: SlotObserver
+  readonly limits: SlotLimits
+  /** Idle time before an instance is unloaded, unless its manifest says otherwise. */
+  readonly idleTtlMs: number
+  /** Instances kept at once; the least recently used idle ones go first. 0: no bound. */
+  readonly maxLoaded: number
+  /** Whether the heap is too full; asked at each sweep. */
+  readonly heapPressure: () => boolean
+  readonly random?: () => number
+}
+
+/** How often the heap is looked at, and the shortest time between two sweeps. */
+const SWEEP_MS = 1_000
+
+/**
+ * The functions of one host. Each id has one current slot; slots that were replaced or removed stay
+ * known until they have drained.
+ */
+export class Registry implements AsyncDisposable {
+  readonly #options: RegistryOptions
+  readonly #current = new Map<string, Slot>()
+  readonly #leaving = new Map<Slot, Promise<void>>()
+  #sweepTimer: Timer | undefined
+  #closing: Promise<void> | undefined
+
+  constructor(options: RegistryOptions) {
+    this.#options = options
+  }
+
+  /** A slot for `deployment` that nobody sees yet: {@link install} makes it current. */
+  create(deployment: Deployment): Slot {
+    const { load, limits, clock, random } = this.#options
+    const observer: SlotObserver = {
+      loaded: (slot, durationMs) => {
+        this.#options.observer.loaded(slot, durationMs)
+        this.#loaded()
+      },
+      loadFailed: this.#options.observer.loadFailed,
+      unloaded: this.#options.observer.unloaded,
+    }
+    return new Slot({ deployment, load, limits, clock, observer, ...(random && { random }) })
+  }
+
+  get(id: string): Slot | undefined {
+    return this.#current.get(id)
+  }
+
+  /** The current slots, in the order their ids were first installed. */
+  current(): IterableIterator<Slot> {
+    return this.#current.values()
+  }
+
+  /** Replaced or removed slots that still drain. */
+  leaving(): IterableIterator<Slot> {
+    return this.#leaving.keys()
+  }
+
+  /** How many functions are in each state, every state listed. */
+  states(): Record<SlotState, number> {
+    const states = { Unloaded: 0, Loading: 0, Ready: 0, Unloading: 0 }
+    for (const slot of this.#current.values()) states[slot.state]++
+    return states
+  }
+
+  /** Makes `slot` its id's current one; the one before drains. */
+  install(slot: Slot): void {
+    const before = this.#current.get(slot.id)
+    this.#current.set(slot.id, slot)
+    if (before !== undefined) this.#retire(before, 'replaced')
+    // A slot that was warmed before it became current has told a registry that did not count it.
+    if (slot.state === 'Ready') this.#loaded()
+  }
+
+  /** Takes a function out; its slot drains. */
+  remove(id: string): void {
+    const slot = this.#current.get(id)
+    if (slot === undefined) return
+    this.#current.delete(id)
+    this.#retire(slot, 'removed')
+  }
+
+  /** Unloads every instance that nothing uses now; resolves when they are Unloaded. */
+  async unloadUnused(): Promise<void> {
+    const unloading = [...this.#current.values()].filter(slot => slot.unloadIfUnused('evicted'))
+    await Promise.all(unloading.map(slot => slot.transition))
+  }
+
+  /**
+   * Unloads every instance after its last use, or after `graceMs` whether it is in use or not;
+   * resolves when none is left. Idempotent.
+   */
+  close(graceMs = Number.POSITIVE_INFINITY): Promise<void> {
+    this.#closing ??= this.#close(graceMs)
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(graceMs: number): Promise<void> {
+    this.#sweepTimer?.cancel()
+    const slots = [...this.#current.values(), ...this.#leaving.keys()]
+    const retired = Promise.all(slots.map(slot => slot.retire('shutdown')))
+    if (graceMs === Number.POSITIVE_INFINITY) return void (await retired)
+    const expel = this.#options.clock.setTimer(() => {
+      for (const slot of slots) slot.expel()
+    }, graceMs)
+    await retired
+    expel.cancel()
+  }
+
+  #retire(slot: Slot, reason: UnloadReason): void {
+    const done = slot.retire(reason).then(() => {
+      this.#leaving.delete(slot)
+    })
+    this.#leaving.set(slot, done)
+  }
+
+  #loaded(): void {
+    this.#evictExcess()
+    if (this.#closing === undefined && this.#sweepTimer === undefined) this.#scheduleSweep()
+  }
+
+  #ttlOf(slot: Slot): number {
+    return slot.deployment.manifest.idleTtlMs ?? this.#options.idleTtlMs
+  }
+
+  /** The next sweep comes when the first instance can be due, but sweeps never crowd. */
+  #scheduleSweep(): void {
+    const { clock } = this.#options
+    const nowMs = clock.now()
+    let delayMs = Number.POSITIVE_INFINITY
+    for (const slot of this.#current.values()) {
+      if (slot.state !== 'Ready') continue
+      const ttlMs = this.#ttlOf(slot)
+      const dueInMs = slot.inUse ? ttlMs : slot.lastUsedMs + ttlMs - nowMs
+      delayMs = Math.min(delayMs, Math.max(dueInMs, Math.min(SWEEP_MS, ttlMs / 10)))
+    }
+    this.#sweepTimer = undefined
+    if (delayMs === Number.POSITIVE_INFINITY) return
+    this.#sweepTimer = clock.setTimer(() => this.#sweep(), Math.min(delayMs, SWEEP_MS))
+  }
+
+  #sweep(): void {
+    const nowMs = this.#options.clock.now()
+    for (const slot of this.#current.values()) {
+      if (nowMs - slot.lastUsedMs >= this.#ttlOf(slot)) slot.unloadIfUnused('idle')
+    }
+    this.#evictExcess()
+    if (this.#options.heapPressure()) this.#evict(Math.floor(this.#ready().length * 0.9))
+    this.#scheduleSweep()
+  }
+
+  #evictExcess(): void {
+    if (this.#options.maxLoaded > 0) this.#evict(this.#options.maxLoaded)
+  }
+
+  #ready(): Slot[] {
+    return [...this.#current.values()].filter(slot => slot.state === 'Ready')
+  }
+
+  /** Unloads the least recently used idle instances until at most `keep` are left. */
+  #evict(keep: number): void {
+    const ready = this.#ready()
+    let excess = ready.length - keep
+    if (excess <= 0) return
+    ready.sort((a, b) => a.lastUsedMs - b.lastUsedMs)
+    for (const slot of ready) {
+      if (excess === 0) return
+      if (slot.unloadIfUnused('evicted')) excess--
+    }
+  }
+}

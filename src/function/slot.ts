@@ -1,0 +1,377 @@
+import type { Clock, Timer } from '../clock.ts'
+import { FezzError } from '../errors.ts'
+import type { UnloadReason } from '../telemetry/function-metrics.ts'
+import type { Deployment, Instance, InstanceExit } from './contract.ts'
+
+/** Where a function's instance is in its life. */
+export type SlotState = 'Unloaded' | 'Loading' | 'Ready' | 'Unloading'
+
+/** Times in milliseconds. */
+export interface SlotLimits {
+  /** `onLoad` and evaluation together. */
+  readonly loadTimeoutMs: number
+  readonly unloadTimeoutMs: number
+  /** How long a request may wait for one of `maxConcurrency` places. */
+  readonly queueTimeoutMs: number
+  /** How many requests may wait for a place. */
+  readonly maxQueue: number
+}
+
+/** Told of everything that happens to a slot; for metrics, log and registry. */
+export interface SlotObserver {
+  loaded(slot: Slot, durationMs: number): void
+  loadFailed(slot: Slot, cause: unknown, retryInMs: number): void
+  /** `cause` is what `onUnload` threw, if it did. */
+  unloaded(slot: Slot, reason: UnloadReason, cause: unknown): void
+}
+
+export interface SlotOptions {
+  readonly deployment: Deployment
+  load(deployment: Deployment): Promise<Instance>
+  readonly limits: SlotLimits
+  readonly clock: Clock
+  readonly observer: SlotObserver
+  /** In [0, 1); spreads retries. Default `Math.random`. */
+  readonly random?: () => number
+}
+
+const BACKOFF_FIRST_MS = 100
+const BACKOFF_MAX_MS = 30_000
+
+interface Waiter {
+  readonly grant: () => void
+  readonly timer: Timer
+}
+
+/**
+ * The state machine of one deployment.
+ *
+ *     Unloaded --acquire--> Loading --onLoad ok--> Ready --no use left--> Unloading --> Unloaded
+ *                              |                     |
+ *                              +--failed: Unloaded,  +--died: Unloaded, backoff
+ *                                 backoff
+ *
+ * Whoever waits for the instance counts as a use of it, so it can't be unloaded between the end of
+ * a load and the first request. A request that comes while it is Unloading waits, then loads anew:
+ * two instances of one deployment never overlap.
+ */
+export class Slot {
+  readonly deployment: Deployment
+  readonly #load: (deployment: Deployment) => Promise<Instance>
+  readonly #limits: SlotLimits
+  readonly #clock: Clock
+  readonly #observer: SlotObserver
+  readonly #random: () => number
+  readonly #maxConcurrency: number
+
+  #state: SlotState = 'Unloaded'
+  #instance: Instance | undefined
+  /** Settles when the current Loading or Unloading has ended; a failed load rejects it. */
+  #transition: Promise<void> | undefined
+  /** Requests, waiters and `waitUntil` promises that need the instance. */
+  #uses = 0
+  /** Requests that hold one of `maxConcurrency` places. */
+  #active = 0
+  readonly #queue: Waiter[] = []
+  #lastUsedMs: number
+  #readySinceMs: number | undefined
+  #failures = 0
+  #retryAtMs = 0
+  #lastError: unknown
+  #retiring:
+    | { readonly reason: UnloadReason; readonly done: PromiseWithResolvers<void> }
+    | undefined
+  #retired = false
+  #expelled = false
+
+  constructor(options: SlotOptions) {
+    this.deployment = options.deployment
+    this.#load = options.load
+    this.#limits = options.limits
+    this.#clock = options.clock
+    this.#observer = options.observer
+    this.#random = options.random ?? Math.random
+    this.#maxConcurrency = options.deployment.manifest.maxConcurrency ?? Number.POSITIVE_INFINITY
+    this.#lastUsedMs = options.clock.now()
+  }
+
+  get id(): string {
+    return this.deployment.manifest.id
+  }
+
+  get version(): string {
+    return this.deployment.manifest.version
+  }
+
+  get state(): SlotState {
+    return this.#state
+  }
+
+  /** Requests being served right now. */
+  get active(): number {
+    return this.#active
+  }
+
+  /** Whether anything needs the instance. */
+  get inUse(): boolean {
+    return this.#uses > 0
+  }
+
+  /** End of the last use, on the slot's clock. */
+  get lastUsedMs(): number {
+    return this.#lastUsedMs
+  }
+
+  /** What the last failed load threw, until a load succeeds. */
+  get lastError(): unknown {
+    return this.#lastError
+  }
+
+  /** Settles when the Loading or Unloading under way has ended, rejects when a load has failed. */
+  get transition(): Promise<void> {
+    return this.#transition ?? Promise.resolve()
+  }
+
+  /**
+   * The instance, if it is Ready and has a free place; the caller then owes a {@link release}.
+   * Otherwise `undefined`: {@link acquire} waits.
+   */
+  tryAcquire(): Instance | undefined {
+    if (this.#instance === undefined || this.#active >= this.#maxConcurrency) return undefined
+    this.#uses++
+    this.#active++
+    return this.#instance
+  }
+
+  /**
+   * The instance, loaded if need be, as soon as it has a free place; the caller then owes a
+   * {@link release}.
+   *
+   * @throws FezzError `FUNCTION_LOAD_FAILED` when it can't be loaded or a retry is not yet due,
+   *   `TOO_MANY_REQUESTS` when no place came free in time
+   */
+  async acquire(): Promise<Instance> {
+    this.#uses++
+    try {
+      for (;;) {
+        await this.#ready()
+        if (this.#active < this.#maxConcurrency) this.#active++
+        else await this.#place()
+        // The instance may have died while this request waited for its turn.
+        if (this.#instance !== undefined) return this.#instance
+        this.#vacate()
+      }
+    } catch (error) {
+      this.#endUse(this.#clock.now())
+      throw error
+    }
+  }
+
+  /** Ends a request begun by {@link tryAcquire} or {@link acquire}; `nowMs` is the clock's now. */
+  release(nowMs: number): void {
+    this.#vacate()
+    this.#endUse(nowMs)
+  }
+
+  /** Keeps the instance loaded beyond a request; undone by {@link unhold}. */
+  hold(): void {
+    this.#uses++
+  }
+
+  unhold(nowMs: number): void {
+    this.#endUse(nowMs)
+  }
+
+  /**
+   * Loads the instance without a request.
+   *
+   * @throws FezzError `FUNCTION_LOAD_FAILED`
+   */
+  async warm(): Promise<void> {
+    this.#uses++
+    try {
+      await this.#ready()
+    } finally {
+      this.#endUse(this.#clock.now())
+    }
+  }
+
+  /** Unloads the instance if it is Ready and nothing uses it; says whether it did. */
+  unloadIfUnused(reason: UnloadReason): boolean {
+    if (this.#state !== 'Ready' || (this.#uses > 0 && !this.#expelled)) return false
+    this.#transition = this.#unload(reason)
+    return true
+  }
+
+  /**
+   * Ends the slot: it is unloaded as soon as nothing uses it any more, and the promise resolves
+   * then. Idempotent; requests that already wait are still served.
+   */
+  retire(reason: UnloadReason): Promise<void> {
+    if (this.#retiring === undefined) {
+      this.#retiring = { reason, done: Promise.withResolvers() }
+      this.#retireIfUnused()
+    }
+    return this.#retiring.done.promise
+  }
+
+  /**
+   * Ends a retiring slot although it is in use: a process that is about to end owes `onUnload` even
+   * to requests that never do.
+   */
+  expel(): void {
+    this.#expelled = true
+    this.#retireIfUnused()
+  }
+
+  /** Resolves when it is Ready; loads it if need be. The caller must count as a use. */
+  async #ready(): Promise<void> {
+    while (this.#state !== 'Ready') {
+      if (this.#retired) throw new FezzError('DRAINING', `function "${this.id}" has been removed`)
+      if (this.#state === 'Unloaded') {
+        const waitMs = this.#retryAtMs - this.#clock.now()
+        if (waitMs > 0) throw this.#loadError(this.#lastError, waitMs)
+        this.#transition = this.#start()
+      }
+      await this.#transition
+    }
+  }
+
+  async #start(): Promise<void> {
+    this.#state = 'Loading'
+    const startedMs = this.#clock.now()
+    // In a closure of its own: a load that throws at once must end like one that rejects.
+    const loading = (async () => this.#load(this.deployment))()
+    try {
+      const instance = await this.#within(loading, this.#limits.loadTimeoutMs, 'loading')
+      this.#instance = instance
+      this.#state = 'Ready'
+      this.#lastError = undefined
+      const nowMs = this.#clock.now()
+      this.#readySinceMs = nowMs
+      this.#lastUsedMs = nowMs
+      instance.exited.then(exit => this.#died(instance, exit))
+      this.#observer.loaded(this, nowMs - startedMs)
+      if (this.#expelled) this.#retireIfUnused()
+    } catch (cause) {
+      // Too late is not never: what loads after its deadline is unloaded, so onUnload still pairs
+      // with onLoad.
+      loading.then(late => late.unload()).catch(() => {})
+      this.#state = 'Unloaded'
+      const retryInMs = this.#backOff(cause, BACKOFF_FIRST_MS)
+      this.#observer.loadFailed(this, cause, retryInMs)
+      throw this.#loadError(cause, retryInMs)
+    }
+  }
+
+  async #unload(reason: UnloadReason): Promise<void> {
+    const instance = this.#instance as Instance
+    this.#instance = undefined
+    this.#state = 'Unloading'
+    let failure: unknown
+    try {
+      await this.#within(instance.unload(), this.#limits.unloadTimeoutMs, 'unloading')
+    } catch (cause) {
+      failure = cause
+    }
+    this.#state = 'Unloaded'
+    this.#observer.unloaded(this, reason, failure)
+    this.#retireIfUnused()
+  }
+
+  #died(instance: Instance, exit: InstanceExit): void {
+    if (this.#instance !== instance) return
+    this.#instance = undefined
+    this.#state = 'Unloaded'
+    this.#backOff(exit.cause ?? new Error(`the instance exited: ${exit.reason}`), 0)
+    this.#observer.unloaded(this, 'exited', exit.cause)
+    this.#retireIfUnused()
+  }
+
+  /**
+   * Counts a failure and returns the milliseconds until the next attempt: `firstMs`, then doubling,
+   * capped, jittered. Being up for longer than the cap clears the count.
+   */
+  #backOff(cause: unknown, firstMs: number): number {
+    const now = this.#clock.now()
+    if (this.#readySinceMs !== undefined && now - this.#readySinceMs >= BACKOFF_MAX_MS) {
+      this.#failures = 0
+    }
+    this.#readySinceMs = undefined
+    const doubledMs = BACKOFF_FIRST_MS * 2 ** this.#failures
+    const capMs = this.#failures === 0 ? firstMs : Math.min(doubledMs, BACKOFF_MAX_MS)
+    this.#failures++
+    const waitMs = capMs * (0.5 + this.#random() / 2)
+    this.#retryAtMs = now + waitMs
+    this.#lastError = cause
+    return waitMs
+  }
+
+  #loadError(cause: unknown, waitMs: number): FezzError {
+    return new FezzError('FUNCTION_LOAD_FAILED', `function "${this.id}" could not be loaded`, {
+      cause,
+      headers: { 'retry-after': String(Math.max(1, Math.ceil(waitMs / 1000))) },
+    })
+  }
+
+  /** Waits in the queue for a place handed over by {@link release}. */
+  #place(): Promise<void> {
+    const { maxQueue, queueTimeoutMs } = this.#limits
+    if (this.#queue.length >= maxQueue) throw this.#busyError()
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const timer = this.#clock.setTimer(() => {
+      this.#queue.splice(this.#queue.indexOf(waiter), 1)
+      reject(this.#busyError())
+    }, queueTimeoutMs)
+    const waiter: Waiter = { grant: resolve, timer }
+    this.#queue.push(waiter)
+    return promise
+  }
+
+  /** Gives up a place. It changes hands without ever being free, so nobody can overtake the queue. */
+  #vacate(): void {
+    const next = this.#queue.shift()
+    if (next === undefined) {
+      this.#active--
+      return
+    }
+    next.timer.cancel()
+    next.grant()
+  }
+
+  #busyError(): FezzError {
+    return new FezzError(
+      'TOO_MANY_REQUESTS',
+      `function "${this.id}" serves its maximum of ${this.#maxConcurrency} requests`,
+      { headers: { 'retry-after': '1' } },
+    )
+  }
+
+  #endUse(nowMs: number): void {
+    this.#uses--
+    this.#lastUsedMs = nowMs
+    if (this.#uses === 0 && this.#retiring !== undefined) this.#retireIfUnused()
+  }
+
+  #retireIfUnused(): void {
+    if (this.#retiring === undefined || (this.#uses > 0 && !this.#expelled)) return
+    if (this.#state === 'Ready') this.unloadIfUnused(this.#retiring.reason)
+    else if (this.#state === 'Unloaded') {
+      this.#retired = true
+      this.#retiring.done.resolve()
+    }
+  }
+
+  async #within<T>(work: Promise<T>, limitMs: number, what: string): Promise<T> {
+    const { promise, reject } = Promise.withResolvers<never>()
+    const timer = this.#clock.setTimer(
+      () => reject(new Error(`${what} "${this.id}" took longer than ${limitMs} ms`)),
+      limitMs,
+    )
+    try {
+      return await Promise.race([work, promise])
+    } finally {
+      timer.cancel()
+    }
+  }
+}

@@ -1,0 +1,137 @@
+import type { Socket } from 'node:net'
+import { plainAddress, type TrustedProxies } from '../forwarded.ts'
+import type { Exchange } from './exchange.ts'
+
+/** Time for a client to read a refusal before its connection is cut. */
+const REFUSAL_MS = 1_000
+
+const CONNECTION = Symbol('connection')
+type CarryingSocket = Socket & { [CONNECTION]: Connection }
+
+/** What the listener remembers of one open connection. */
+export class Connection {
+  readonly socket: Socket
+  /** Address of the peer. */
+  readonly peer: string
+  /** Whether the peer is a trusted proxy. */
+  readonly isTrusted: boolean
+  /** Requests without a complete response. One that was answered at once is never counted. */
+  pending = 0
+  /** `socket.bytesRead` when the last request was dealt with; more since: another is arriving. */
+  bytesSeen = 0
+  /** The last exchange, if its request has a body. */
+  upload: Exchange | null = null
+  /** The last response of the connection has begun, and says so. */
+  isEnding = false
+  #endsWhenDone = false
+
+  constructor(socket: Socket, proxies: TrustedProxies) {
+    this.socket = socket
+    this.peer = plainAddress(socket.remoteAddress ?? '')
+    this.isTrusted = proxies.trusts(this.peer)
+  }
+
+  /** Nothing in flight, nothing arriving. */
+  get isIdle(): boolean {
+    return this.pending === 0 && this.socket.bytesRead === this.bytesSeen
+  }
+
+  /**
+   * Answers what is not well-formed HTTP, and ends the connection. Nothing is written where the
+   * client could take it for the answer to another request: when responses are still to come, these
+   * go out and the connection ends; when the broken body is of a request that is answered already,
+   * it ends at once.
+   *
+   * @param message a whole HTTP message
+   * @returns whether the connection was not ending anyway
+   */
+  refuse(message: string): boolean {
+    if (this.isEnding) return false
+    this.isEnding = true
+    const { upload, pending, socket } = this
+    const isMidBody = upload !== null && !upload.req.complete
+    if (isMidBody && (pending > 1 || upload.res.headersSent)) {
+      socket.destroy()
+    } else if (pending > 0 && !isMidBody) {
+      this.#endsWhenDone = true
+    } else {
+      socket.end(message)
+      // Not at once: closing a socket with unread input resets it, and the message may be lost.
+      const timer = setTimeout(() => socket.destroy(), REFUSAL_MS)
+      socket.once('close', () => clearTimeout(timer))
+    }
+    return true
+  }
+
+  /** A response that was {@link pending} is complete, or never will be. */
+  done(): void {
+    this.pending--
+    this.bytesSeen = this.socket.bytesRead
+    if (this.pending === 0 && this.#endsWhenDone) this.socket.destroySoon()
+  }
+}
+
+/** The connection of a socket that {@link Connections.add} has seen. */
+export function connectionOf(socket: Socket): Connection {
+  return (socket as CarryingSocket)[CONNECTION]
+}
+
+/** The open connections of a listener, and how they end. */
+export class Connections {
+  readonly #open = new Set<Connection>()
+  readonly #proxies: TrustedProxies
+  #lingerMs: number | null = null
+
+  constructor(proxies: TrustedProxies) {
+    this.#proxies = proxies
+  }
+
+  get size(): number {
+    return this.#open.size
+  }
+
+  /** Whether responses must say `Connection: close`. */
+  get isDraining(): boolean {
+    return this.#lingerMs !== null
+  }
+
+  add(socket: Socket): void {
+    const connection = new Connection(socket, this.#proxies)
+    const carrier = socket as CarryingSocket
+    carrier[CONNECTION] = connection
+    this.#open.add(connection)
+    socket.on('error', ignore)
+    socket.once('close', () => this.#open.delete(connection))
+    this.#lingerIfDraining(connection)
+  }
+
+  /** See {@link Connection.done}. */
+  done(connection: Connection): void {
+    connection.done()
+    // Its head may have been written before the drain, and then promises a connection that stays.
+    this.#lingerIfDraining(connection)
+  }
+
+  /** From now on each connection ends with its next response, or after `lingerMs` without one. */
+  drain(lingerMs: number): void {
+    this.#lingerMs = lingerMs
+    for (const connection of this.#open) this.#lingerIfDraining(connection)
+  }
+
+  /** Cuts all. */
+  destroy(): void {
+    for (const { socket } of this.#open) socket.destroy()
+  }
+
+  #lingerIfDraining(connection: Connection): void {
+    const { socket } = connection
+    if (this.#lingerMs === null || connection.pending > 0 || socket.destroyed) return
+    const timer = setTimeout(() => {
+      if (connection.isIdle) socket.destroySoon()
+    }, this.#lingerMs)
+    socket.once('close', () => clearTimeout(timer))
+  }
+}
+
+/** Each error of a socket is followed by its `close`, which says all there is to know. */
+function ignore(): void {}

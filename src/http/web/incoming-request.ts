@@ -1,0 +1,180 @@
+import { bodyUnusable, decodeJson, decodeText, ownBuffer, ownBytes } from './body.ts'
+import { delegate } from './delegate.ts'
+import { findField } from './fields.ts'
+import { FastHeaders, platformHeaders } from './headers.ts'
+import { PlatformSource } from './platform-source.ts'
+import type { BodySource, RequestSource } from './source.ts'
+
+const PlatformRequest = globalThis.Request
+const NO_BYTES = new Uint8Array(0)
+
+// Functions that see the private members; the static block of the class makes them.
+let friends!: {
+  isIncoming(value: unknown): value is IncomingRequest
+  platformRequest(request: Request): Request
+  sourceOf(request: IncomingRequest): RequestSource
+  abortRequest(request: IncomingRequest, reason?: unknown): void
+}
+
+export interface IncomingRequest extends Request {}
+
+/**
+ * The Request that a function receives, over a {@link RequestSource}. Making one costs next to
+ * nothing; method, url, headers, signal and reading the body whole are answered from the source.
+ * The rare rest (body, clone, formData, ...) makes a genuine platform Request, which answers for
+ * the body from then on.
+ *
+ * It inherits from the platform's Request.prototype without running its constructor, so that
+ * `instanceof Request` holds.
+ */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: delegate() adds the other members
+export class IncomingRequest {
+  readonly #source: RequestSource
+  #url: string | undefined
+  #headers: FastHeaders | undefined
+  #used = false
+  #platform: Request | undefined
+  #controller: AbortController | undefined
+  #abortReason: unknown
+
+  constructor(source: RequestSource) {
+    this.#source = source
+  }
+
+  get method(): string {
+    return this.#source.method
+  }
+
+  get url(): string {
+    if (this.#url === undefined) {
+      const { scheme, authority, target } = this.#source
+      this.#url = `${scheme}://${authority}${target}`
+    }
+    return this.#url
+  }
+
+  get headers(): Headers {
+    if (this.#headers === undefined) this.#headers = new FastHeaders(this.#source.rawHeaders)
+    return this.#headers
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      const controller = new AbortController()
+      this.#controller = controller
+      if (this.#abortReason !== undefined) controller.abort(this.#abortReason)
+      else this.#source.onAbort(() => controller.abort())
+    }
+    return this.#controller.signal
+  }
+
+  get bodyUsed(): boolean {
+    return this.#platform === undefined ? this.#used : this.#platform.bodyUsed
+  }
+
+  text(): Promise<string> {
+    if (this.#platform !== undefined) return this.#platform.text()
+    return this.#readBody().then(decodeText)
+  }
+
+  json(): Promise<unknown> {
+    if (this.#platform !== undefined) return this.#platform.json()
+    return this.#readBody().then(decodeJson)
+  }
+
+  arrayBuffer(): Promise<ArrayBuffer> {
+    if (this.#platform !== undefined) return this.#platform.arrayBuffer()
+    return this.#readBody().then(ownBuffer)
+  }
+
+  bytes(): Promise<Uint8Array> {
+    if (this.#platform !== undefined) return this.#platform.bytes()
+    return this.#readBody().then(ownBytes)
+  }
+
+  /** `null` for GET and HEAD, whose content means nothing (RFC 9110, section 9.3.1). */
+  get #body(): BodySource | null {
+    const { method, body } = this.#source
+    return method === 'GET' || method === 'HEAD' ? null : body
+  }
+
+  #readBody(): Promise<Uint8Array<ArrayBuffer>> {
+    if (this.#used) return Promise.reject(bodyUnusable())
+    const body = this.#body
+    if (body === null) return Promise.resolve(NO_BYTES)
+    this.#used = true
+    return body.bytes()
+  }
+
+  #genuine(): Request {
+    if (this.#platform !== undefined) return this.#platform
+    const used = this.#used
+    const platform = new PlatformRequest(this.url, {
+      method: this.method,
+      headers: platformHeaders(this.headers as FastHeaders),
+      body: used ? NO_BYTES : (this.#body?.stream() ?? null),
+      duplex: 'half',
+      signal: this.signal,
+    })
+    // What was read through the fast lane must count as read here too.
+    if (used) void platform.body?.cancel()
+    this.#platform = platform
+    return platform
+  }
+
+  static {
+    const isIncoming = (value: unknown): value is IncomingRequest =>
+      typeof value === 'object' && value !== null && #source in value
+    friends = {
+      isIncoming,
+      platformRequest: request => (isIncoming(request) ? request.#genuine() : request),
+      sourceOf: request => request.#source,
+      abortRequest: (request, reason = new DOMException('Aborted', 'AbortError')) => {
+        if (request.#controller === undefined) request.#abortReason ??= reason
+        else request.#controller.abort(reason)
+      },
+    }
+    delegate(IncomingRequest.prototype, PlatformRequest.prototype, self => self.#genuine())
+  }
+}
+
+/** Whether `value` is an {@link IncomingRequest}. */
+export const isIncoming = friends.isIncoming
+
+/**
+ * A genuine platform Request of `request`, for code that holds it against the platform's own
+ * classes. Shares the body: reading one is reading the other.
+ */
+export const platformRequest = friends.platformRequest
+
+/** What `request` was made from. */
+export const sourceOf = friends.sourceOf
+
+/**
+ * Aborts `request.signal`, now or as soon as someone reads it; the first reason stays.
+ *
+ * @param reason an AbortError by default
+ */
+export const abortRequest = friends.abortRequest
+
+/**
+ * `request` itself when it is an {@link IncomingRequest}, else one around it: how a platform
+ * Request enters `server.fetch()`.
+ *
+ * @throws TypeError when its body was read or its URL is not http(s)
+ */
+export function toIncoming(request: Request): IncomingRequest {
+  return isIncoming(request) ? request : new IncomingRequest(new PlatformSource(request))
+}
+
+/** Path of `request`, without the query. */
+export function pathOf(request: IncomingRequest): string {
+  const { target } = sourceOf(request)
+  const query = target.indexOf('?')
+  return query === -1 ? target : target.slice(0, query)
+}
+
+/** Value of a header as received, several combined; `lowerCaseName` is not checked. */
+export function headerOf(request: IncomingRequest, lowerCaseName: string): string | undefined {
+  return findField(sourceOf(request).rawHeaders, lowerCaseName)
+}

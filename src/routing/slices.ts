@@ -1,0 +1,33 @@
+import { setImmediate } from 'node:timers/promises'
+
+/** Work in small steps; each `yield` is a place where it may pause. */
+export type Steps<R> = Generator<void, R, void>
+
+/** Does all the work at once. */
+export function runAtOnce<R>(steps: Steps<R>): R {
+  for (;;) {
+    const step = steps.next()
+    if (step.done) return step.value
+  }
+}
+
+/**
+ * Does the work in slices of about `sliceMs`, with a turn of the event loop between them.
+ *
+ * @throws the signal's reason, at the next pause, when it aborts
+ */
+export async function runInSlices<R>(
+  steps: Steps<R>,
+  sliceMs: number,
+  signal?: AbortSignal,
+): Promise<R> {
+  for (;;) {
+    signal?.throwIfAborted()
+    const end = performance.now() + sliceMs
+    do {
+      const step = steps.next()
+      if (step.done) return step.value
+    } while (performance.now() < end)
+    await setImmediate()
+  }
+}

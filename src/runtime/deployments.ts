@@ -1,0 +1,147 @@
+import type { Clock } from '../clock.ts'
+import type { Deployment } from '../function/contract.ts'
+import type { Registry } from '../function/registry.ts'
+import { RouteTable } from '../routing/route-table.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import { HostedFunction } from './hosted-function.ts'
+
+/** What is to be different afterwards. Ids in both lists are set. */
+export interface DeploymentChange {
+  readonly set?: readonly Deployment[]
+  readonly remove?: readonly string[]
+}
+
+/** A deployment that did not take over, and why; the version before it goes on serving. */
+export interface DeploymentFailure {
+  readonly id: string
+  readonly error: unknown
+}
+
+export interface DeploymentsOptions {
+  readonly registry: Registry
+  readonly metrics: Metrics
+  readonly log: Logger
+  readonly clock: Clock
+}
+
+/**
+ * What this host serves: the route table and the functions behind it, always of one piece. A change
+ * is prepared aside (instances warmed, table built) and then takes over within one turn of the event
+ * loop; changes are applied one after the other.
+ */
+export class Deployments {
+  readonly #options: DeploymentsOptions
+  #functions: ReadonlyMap<string, HostedFunction> = new Map()
+  #table = new RouteTable<HostedFunction>()
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(options: DeploymentsOptions) {
+    this.#options = options
+  }
+
+  /** The routes in force. */
+  get table(): RouteTable<HostedFunction> {
+    return this.#table
+  }
+
+  /** The functions in force, in the order they were first deployed. */
+  get functions(): ReadonlyMap<string, HostedFunction> {
+    return this.#functions
+  }
+
+  /**
+   * Applies `change` after those before it. Resolves when it is in force, with what failed: a new
+   * version whose `onLoad` throws does not replace one that works.
+   */
+  apply(change: DeploymentChange): Promise<readonly DeploymentFailure[]> {
+    const applied = this.#last.then(() => this.#apply(change))
+    this.#last = applied.catch(() => {})
+    return applied
+  }
+
+  async #apply(change: DeploymentChange): Promise<readonly DeploymentFailure[]> {
+    const { registry, metrics } = this.#options
+    const fresh = (change.set ?? [])
+      .filter(deployment => !this.#serves(deployment))
+      .map(deployment => this.#host(deployment))
+    const failures = await this.#warm(fresh)
+    const failed = new Set(failures.map(failure => failure.id))
+    const taking = fresh.filter(hosted => !failed.has(hosted.id))
+
+    const functions = new Map(this.#functions)
+    const removed = (change.remove ?? []).filter(id => functions.has(id))
+    for (const id of removed) functions.delete(id)
+    for (const hosted of taking) functions.set(hosted.id, hosted)
+    const table = await RouteTable.build(routesOf(functions.values()), { previous: this.#table })
+
+    this.#functions = functions
+    this.#table = table
+    for (const hosted of taking) registry.install(hosted.slot)
+    for (const id of removed) {
+      if (functions.has(id)) continue
+      registry.remove(id)
+      metrics.removeFunction(id)
+    }
+    return failures
+  }
+
+  #serves(deployment: Deployment): boolean {
+    const slot = this.#functions.get(deployment.manifest.id)?.slot
+    return slot !== undefined && sameDeployment(slot.deployment, deployment)
+  }
+
+  #host(deployment: Deployment): HostedFunction {
+    const { registry, metrics, log, clock } = this.#options
+    const functionId = deployment.manifest.id
+    return new HostedFunction(
+      registry.create(deployment),
+      metrics.forFunction(functionId),
+      log.child({ functionId }),
+      clock,
+    )
+  }
+
+  /**
+   * Loads what must answer its first request warm: preloaded functions, and new versions of loaded
+   * ones. A function without a version before it is installed even when it fails; its requests
+   * retry it.
+   */
+  async #warm(fresh: readonly HostedFunction[]): Promise<DeploymentFailure[]> {
+    const failures: DeploymentFailure[] = []
+    await Promise.all(
+      fresh.map(async hosted => {
+        const before = this.#functions.get(hosted.id)
+        const { preload } = hosted.slot.deployment.manifest
+        if (!preload && before?.slot.state !== 'Ready') return
+        try {
+          await hosted.slot.warm()
+        } catch (error) {
+          if (before === undefined) return
+          failures.push({ id: hosted.id, error })
+          await hosted.slot.retire('removed')
+        }
+      }),
+    )
+    return failures
+  }
+}
+
+function* routesOf(functions: Iterable<HostedFunction>) {
+  for (const target of functions) {
+    for (const route of target.slot.deployment.manifest.routes) yield { ...route, target }
+  }
+}
+
+/** Manifest, artifact and environment all alike. A live value is alike only to itself. */
+function sameDeployment(a: Deployment, b: Deployment): boolean {
+  const sameCode =
+    a.code.kind === 'artifact' && b.code.kind === 'artifact'
+      ? a.code.sha256 === b.code.sha256 && a.code.exportName === b.code.exportName
+      : a.code.kind === 'live' && b.code.kind === 'live' && a.code.value === b.code.value
+  return (
+    sameCode &&
+    JSON.stringify(a.manifest) === JSON.stringify(b.manifest) &&
+    JSON.stringify(a.env) === JSON.stringify(b.env)
+  )
+}

@@ -1,0 +1,310 @@
+import { type Clock, systemClock } from '../clock.ts'
+import { FezzError } from '../errors.ts'
+import type { Executor } from '../executors/executor.ts'
+import type { Instance } from '../function/contract.ts'
+import { Registry } from '../function/registry.ts'
+import { problemResponse } from '../http/problem.ts'
+import {
+  abortRequest,
+  headerOf,
+  pathOf,
+  sourceOf,
+  toIncoming,
+} from '../http/web/incoming-request.ts'
+import { adoptResponse, isStreaming, onBodySettled, setHeader } from '../http/web/outgoing.ts'
+import type { FastResponse } from '../http/web/response.ts'
+import type { RouteMethodNotAllowed, RouteNotFound } from '../routing/route-table.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import type { HostConfig } from './config.ts'
+import { Deadlines } from './deadlines.ts'
+import { type DeploymentChange, type DeploymentFailure, Deployments } from './deployments.ts'
+import { heapPressure } from './heap-pressure.ts'
+import { Invocation, InvocationContext } from './invocation.ts'
+import { lifecycleObserver } from './lifecycle-observer.ts'
+import { requestIds } from './request-id.ts'
+import { SystemEndpoints } from './system-endpoints.ts'
+
+export interface HostOptions {
+  readonly config: HostConfig
+  readonly log: Logger
+  readonly metrics: Metrics
+  readonly executor: Executor
+  /** Default: the machine's. */
+  readonly clock?: Clock
+}
+
+const UNDERSCORE = 0x5f
+const CLOSE_GRACE_MS = 1_000
+
+/**
+ * The whole product as one function: {@link fetch} routes a request, loads what it needs, runs it,
+ * and answers. No socket is involved; a listener is a thin shell around it.
+ */
+export class Host implements AsyncDisposable {
+  readonly #metrics: Metrics
+  readonly #executor: Executor
+  readonly #clock: Clock
+  readonly #registry: Registry
+  readonly #deployments: Deployments
+  readonly #deadlines: Deadlines<Invocation>
+  readonly #system: SystemEndpoints
+  readonly #requestId = requestIds()
+  readonly #logsRequests: boolean
+  readonly #maxInFlight: number
+  #inFlight = 0
+  #closing: Promise<void> | undefined
+
+  constructor(options: HostOptions) {
+    const { config, log, metrics, executor, clock = systemClock } = options
+    this.#metrics = metrics
+    this.#executor = executor
+    this.#clock = clock
+    this.#registry = new Registry({
+      load: deployment => executor.load(deployment),
+      clock,
+      observer: lifecycleObserver(metrics, log),
+      limits: config,
+      idleTtlMs: config.idleTtlMs,
+      maxLoaded: config.maxLoaded,
+      heapPressure: heapPressure(config.maxHeap),
+    })
+    this.#deployments = new Deployments({ registry: this.#registry, metrics, log, clock })
+    this.#deadlines = new Deadlines(clock, invocation => this.#expire(invocation))
+    this.#system = new SystemEndpoints({
+      config,
+      metrics,
+      registry: this.#registry,
+      deployments: this.#deployments,
+    })
+    metrics.observe({
+      functionStates: () => this.#registry.states(),
+      routes: () => this.#deployments.table.entries.length,
+    })
+    this.#logsRequests = log.isLevelEnabled('debug')
+    this.#maxInFlight = config.maxInFlight === 0 ? Number.POSITIVE_INFINITY : config.maxInFlight
+  }
+
+  /** Requests that have not been answered completely. */
+  get inFlight(): number {
+    return this.#inFlight
+  }
+
+  /** What is served now. */
+  get deployments(): Deployments {
+    return this.#deployments
+  }
+
+  /** Makes `change` take over as a whole; see {@link Deployments.apply}. */
+  deploy(change: DeploymentChange): Promise<readonly DeploymentFailure[]> {
+    return this.#deployments.apply(change)
+  }
+
+  /** Unloads every instance that nothing uses now; each loads again at its next request. */
+  unloadUnused(): Promise<void> {
+    return this.#registry.unloadUnused()
+  }
+
+  /** From now on `/_health` says that no new work should come. Requests are served on. */
+  startDraining(): void {
+    this.#system.draining = true
+  }
+
+  /**
+   * Unloads every function after its last use, or after `graceMs` even those in use; then closes the
+   * executor. Idempotent.
+   */
+  close(graceMs?: number): Promise<void> {
+    this.#closing ??= this.#close(graceMs)
+    return this.#closing
+  }
+
+  async #close(graceMs?: number): Promise<void> {
+    await this.#registry.close(graceMs)
+    // Each instance has had its unloadTimeout by now; one that still hangs is given up.
+    const { promise: givenUp, resolve: giveUp } = Promise.withResolvers<void>()
+    const timer = this.#clock.setTimer(giveUp, CLOSE_GRACE_MS)
+    await Promise.race([this.#executor.close(), givenUp])
+    timer.cancel()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /**
+   * Answers `request`; synchronously when the function is loaded and answers so. Never throws and
+   * never rejects: a failure is a problem response (RFC 9457).
+   */
+  fetch(input: Request): Response | Promise<Response> {
+    const startedMs = this.#clock.now()
+    const request = toIncoming(input)
+    const requestId = this.#requestId(headerOf(request, 'x-request-id'))
+    const path = pathOf(request)
+    if (path.charCodeAt(1) === UNDERSCORE) {
+      const answer = this.#system.answer(path, request, requestId)
+      if (answer !== undefined) return answer
+    }
+    const found = this.#deployments.table.find(path, request.method, sourceOf(request).authority)
+    if (found.kind !== 'found') return this.#refuse(unroutable(found), requestId)
+    if (this.#inFlight >= this.#maxInFlight) return this.#refuse(overloaded(), requestId)
+
+    const { target: hosted, params } = found
+    const invocation = new Invocation(hosted, request, params, requestId, startedMs)
+    this.#inFlight++
+    hosted.metrics.inFlight++
+    const instance = hosted.slot.tryAcquire()
+    if (instance === undefined) return this.#wait(invocation)
+    const result = this.#invoke(invocation, instance)
+    return result instanceof Promise ? this.#settle(invocation, result) : result
+  }
+
+  /** Calls the function and, if it answers at once, completes the invocation. */
+  #invoke(invocation: Invocation, instance: Instance): Response | Promise<unknown> {
+    invocation.acquired = true
+    let result: unknown
+    try {
+      result = instance.fetch(invocation.request, new InvocationContext(invocation))
+    } catch (error) {
+      return this.#fail(invocation, error)
+    }
+    return isThenable(result) ? Promise.resolve(result) : this.#finish(invocation, result)
+  }
+
+  /** Answers when `result` settles or the deadline passes, whichever comes first. */
+  #settle(invocation: Invocation, result: Promise<unknown>): Promise<Response> {
+    return new Promise(resolve => {
+      this.#await(invocation, resolve)
+      this.#complete(invocation, result)
+    })
+  }
+
+  /** Answers when the function could be loaded and called, or the deadline passes. */
+  #wait(invocation: Invocation): Promise<Response> {
+    return new Promise(resolve => {
+      this.#await(invocation, resolve)
+      const { slot } = invocation.hosted
+      slot.acquire().then(
+        instance => {
+          if (invocation.resolve === undefined) return slot.release(this.#clock.now())
+          const result = this.#invoke(invocation, instance)
+          if (result instanceof Promise) this.#complete(invocation, result)
+          else this.#end(invocation, result)
+        },
+        error => {
+          if (invocation.resolve !== undefined) this.#end(invocation, this.#fail(invocation, error))
+        },
+      )
+    })
+  }
+
+  #complete(invocation: Invocation, result: Promise<unknown>): void {
+    result.then(
+      value => {
+        if (invocation.resolve === undefined) discard(value)
+        else this.#end(invocation, this.#finish(invocation, value))
+      },
+      error => {
+        if (invocation.resolve !== undefined) this.#end(invocation, this.#fail(invocation, error))
+      },
+    )
+  }
+
+  #await(invocation: Invocation, resolve: (response: Response) => void): void {
+    invocation.resolve = resolve
+    this.#deadlines.set(invocation, invocation.hosted.timeoutMs, invocation.startedMs)
+  }
+
+  #end(invocation: Invocation, response: Response): void {
+    const { resolve } = invocation
+    this.#deadlines.clear(invocation)
+    invocation.resolve = undefined
+    resolve?.(response)
+  }
+
+  #expire(invocation: Invocation): void {
+    const { id, timeoutMs } = invocation.hosted
+    const message = `function "${id}" did not answer within ${timeoutMs} ms`
+    this.#end(invocation, this.#fail(invocation, new FezzError('FUNCTION_TIMEOUT', message)))
+    abortRequest(invocation.request, new DOMException(message, 'TimeoutError'))
+  }
+
+  #finish(invocation: Invocation, value: unknown): Response {
+    let response: FastResponse
+    try {
+      response = adoptResponse(value)
+    } catch (error) {
+      return this.#fail(invocation, error)
+    }
+    return this.#answer(invocation, response)
+  }
+
+  #fail(invocation: Invocation, cause: unknown): Response {
+    const { hosted, requestId } = invocation
+    const error = asFezzError(cause, hosted.id)
+    hosted.metrics.recordError(error.code)
+    const fields = { requestId, code: error.code, err: error.cause ?? error }
+    if (error.status >= 500) hosted.log.error(fields, error.message)
+    else hosted.log.debug(fields, error.message)
+    return this.#answer(invocation, problemResponse(error, requestId))
+  }
+
+  /** Ends the invocation's bookkeeping with the answer it gets. */
+  #answer(invocation: Invocation, response: FastResponse): Response {
+    const { hosted, requestId, startedMs } = invocation
+    setHeader(response, 'x-request-id', requestId)
+    const nowMs = this.#clock.now()
+    hosted.metrics.recordRequest(response.status, nowMs - startedMs)
+    if (this.#logsRequests) this.#logRequest(invocation, response, nowMs - startedMs)
+    // What is in memory needs the function no longer; a stream is still being made by it.
+    if (isStreaming(response)) onBodySettled(response, () => this.#release(invocation))
+    else this.#release(invocation, nowMs)
+    return response
+  }
+
+  #release(invocation: Invocation, nowMs = this.#clock.now()): void {
+    this.#inFlight--
+    invocation.hosted.metrics.inFlight--
+    if (invocation.acquired) invocation.hosted.slot.release(nowMs)
+  }
+
+  #logRequest({ hosted, request, requestId }: Invocation, response: Response, durationMs: number) {
+    const { method } = request
+    const fields = { requestId, method, path: pathOf(request), status: response.status, durationMs }
+    hosted.log.debug(fields, 'request')
+  }
+
+  /** Answers a request that reaches no function. */
+  #refuse(error: FezzError, requestId: string): Response {
+    this.#metrics.recordRejected(error.code)
+    return problemResponse(error, requestId)
+  }
+}
+
+function unroutable(found: RouteNotFound | RouteMethodNotAllowed): FezzError {
+  if (found.kind === 'not-found') return new FezzError('NOT_FOUND', 'no function answers this path')
+  return new FezzError('METHOD_NOT_ALLOWED', 'no function answers this method on this path', {
+    headers: { allow: found.allow.join(', ') },
+  })
+}
+
+function overloaded(): FezzError {
+  return new FezzError('OVERLOADED', 'the host serves its maximum of requests', {
+    headers: { 'retry-after': '1' },
+  })
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function'
+}
+
+/** A function may throw a client error of its own; whatever else it throws stays inside. */
+function asFezzError(cause: unknown, functionId: string): FezzError {
+  if (cause instanceof FezzError) return cause
+  return new FezzError('FUNCTION_ERROR', `function "${functionId}" failed`, { cause })
+}
+
+/** Ends a response that nobody waits for any more, so that its producer stops. */
+function discard(value: unknown): void {
+  if (value instanceof Response) value.body?.cancel().catch(() => {})
+}

@@ -1,0 +1,50 @@
+import type { Clock } from '../clock.ts'
+import type { Slot } from '../function/slot.ts'
+import type { FunctionMetrics } from '../telemetry/function-metrics.ts'
+import type { Logger } from '../telemetry/logger.ts'
+
+/** What a route leads to: one deployment with all that its requests need, bound once. */
+export class HostedFunction {
+  readonly slot: Slot
+  readonly id: string
+  readonly version: string
+  readonly env: Readonly<Record<string, string>>
+  readonly timeoutMs: number
+  readonly metrics: FunctionMetrics
+  readonly log: Logger
+  readonly #clock: Clock
+
+  constructor(slot: Slot, metrics: FunctionMetrics, log: Logger, clock: Clock) {
+    const { manifest, env } = slot.deployment
+    this.slot = slot
+    this.id = manifest.id
+    this.version = manifest.version
+    this.env = env
+    this.timeoutMs = manifest.timeoutMs
+    this.metrics = metrics
+    this.log = log
+    this.#clock = clock
+  }
+
+  /**
+   * Keeps the instance in use until `promise` settles, but for no longer than the function's
+   * timeout: a promise that never settles must not pin the instance for ever.
+   */
+  waitUntil(promise: PromiseLike<unknown>, requestId: string): void {
+    this.slot.hold()
+    const done = () => {
+      timer.cancel()
+      if (held) this.slot.unhold(this.#clock.now())
+      held = false
+    }
+    let held = true
+    const timer = this.#clock.setTimer(() => {
+      this.log.warn({ requestId }, `waitUntil has not settled within ${this.timeoutMs} ms`)
+      done()
+    }, this.timeoutMs)
+    Promise.resolve(promise).then(done, err => {
+      this.log.error({ requestId, err }, 'a waitUntil promise rejected')
+      done()
+    })
+  }
+}

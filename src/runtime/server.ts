@@ -1,0 +1,219 @@
+import { FezzError } from '../errors.ts'
+import { InProcessExecutor } from '../executors/in-process/in-process-executor.ts'
+import { manifestFor } from '../function/adapt.ts'
+import type { Deployment } from '../function/contract.ts'
+import type { Manifest, ManifestInput } from '../function/manifest.ts'
+import type { ListenerAddress } from '../http/listener.ts'
+import { NodeListener } from '../http/node/node-listener.ts'
+import { evaluateArtifact } from '../loader/evaluate.ts'
+import { mapStack } from '../loader/stack.ts'
+import { createLogger, type Logger } from '../telemetry/logger.ts'
+import { Metrics } from '../telemetry/metrics.ts'
+import {
+  type ConfigInput,
+  type ConfigSources,
+  type HhrfConfig,
+  type HostConfig,
+  resolveConfig,
+} from './config.ts'
+import type { DeploymentFailure } from './deployments.ts'
+import { Host } from './host.ts'
+import { onSignals } from './signals.ts'
+import { systemPaths } from './system-endpoints.ts'
+import { version } from './version.ts'
+
+export interface RegisterOptions extends Partial<ManifestInput> {
+  /**
+   * Which Request the function gets. `platform` (the default) is the global class, so that
+   * `new Request(request)` and `fetch(request)` of your own module work. `fezz` is the host's faster
+   * one: for code that imports `Request`, `Response` and `fetch` from `fezz`.
+   */
+  webTypes?: 'platform' | 'fezz'
+}
+
+/** What a deployment is made of, beside the host's own variables. */
+type DeployableFunction = Pick<Deployment, 'manifest' | 'code'>
+
+/**
+ * HHRF, the Host HTTP Runtime: a host, its listener, and the life of the process around them.
+ *
+ * @example
+ * ```ts
+ * const server = new HhrfServer({ port: 8080 }).register(Hello)
+ * await server.run()
+ * ```
+ */
+export class HhrfServer implements AsyncDisposable {
+  readonly config: HostConfig
+  readonly log: Logger
+  readonly host: Host
+  readonly #metrics = new Metrics(version)
+  readonly #listener: NodeListener
+  readonly #reserved: readonly string[]
+  readonly #pending: Deployment[] = []
+  #applied: Promise<void> = Promise.resolve()
+  #listening: Promise<ListenerAddress> | undefined
+  #closing: Promise<void> | undefined
+  readonly #closed = Promise.withResolvers<void>()
+
+  /**
+   * @param config settings; what they leave open comes from `sources`, then the defaults
+   * @param sources default: the environment of the process
+   * @throws FezzError `INVALID_CONFIG`
+   */
+  constructor(config?: HhrfConfig | ConfigInput, sources: ConfigSources = { env: process.env }) {
+    this.config = resolveConfig(config, sources)
+    const { logLevel, logFormat } = this.config
+    this.log = createLogger({ level: logLevel, format: logFormat, mapStack })
+    const executor = new InProcessExecutor({ evaluate: evaluateArtifact, log: this.log })
+    this.host = new Host({ config: this.config, log: this.log, metrics: this.#metrics, executor })
+    this.#reserved = systemPaths(this.config)
+    this.#listener = new NodeListener({
+      ...this.config,
+      fetch: request => this.fetch(request),
+      log: this.log,
+      onRejected: code => this.#metrics.recordRejected(code),
+    })
+  }
+
+  /**
+   * Adds a function of this program, or replaces the one with its id without losing a request.
+   * {@link ready} tells when it is in force.
+   *
+   * @param value a class with `@FezzFunction`, a Workers module, a Hono app, a plain function
+   * @param options overlay what the decorator declares
+   * @throws FezzError `INVALID_MANIFEST`
+   */
+  register(value: unknown, options: RegisterOptions = {}): this {
+    const { webTypes = 'platform', ...declared } = options
+    const manifest = manifestFor(value, declared)
+    const refusal = this.#refusalOf(manifest)
+    if (refusal !== undefined) throw refusal
+    this.#pending.push(this.#deployment({ manifest, code: { kind: 'live', value, webTypes } }))
+    if (this.#pending.length === 1) {
+      this.#applied = this.#applied.catch(() => {}).then(() => this.#applyPending())
+      this.#applied.catch(() => {})
+    }
+    return this
+  }
+
+  /**
+   * Puts functions in force, takes others out, as one change.
+   *
+   * @returns those that did not take over, and why; a version before them goes on serving
+   */
+  async deploy(change: {
+    readonly set?: readonly DeployableFunction[]
+    readonly remove?: readonly string[]
+  }): Promise<readonly DeploymentFailure[]> {
+    const refused: DeploymentFailure[] = []
+    const set: Deployment[] = []
+    for (const found of change.set ?? []) {
+      const error = this.#refusalOf(found.manifest)
+      if (error === undefined) set.push(this.#deployment(found))
+      else refused.push({ id: found.manifest.id, error })
+    }
+    const failures = await this.host.deploy({ set, remove: change.remove ?? [] })
+    return [...refused, ...failures]
+  }
+
+  /**
+   * Resolves when everything registered so far is in force.
+   *
+   * @throws the error of a function that could not take over
+   */
+  ready(): Promise<void> {
+    return this.#applied
+  }
+
+  /** Answers a request without a socket, as the listener would. */
+  fetch(request: Request): Response | Promise<Response> {
+    if (this.#pending.length > 0) return this.#applied.then(() => this.host.fetch(request))
+    return this.host.fetch(request)
+  }
+
+  /** Opens the port; the process is left alone. Joined when called again. */
+  listen(): Promise<ListenerAddress> {
+    this.#listening ??= this.#listen()
+    return this.#listening
+  }
+
+  async #listen(): Promise<ListenerAddress> {
+    await this.ready()
+    const address = await this.#listener.listen()
+    this.log.info({ ...address }, `listening on http://${address.host}:${address.port}`)
+    return address
+  }
+
+  /**
+   * Serves until SIGTERM or SIGINT, then drains; a second signal ends the process at once. While it
+   * runs, what a function throws where nobody can catch it is logged and does not end the process.
+   */
+  async run(): Promise<void> {
+    using _signals = onSignals(this.log, () => this.drain())
+    await this.listen()
+    await this.#closed.promise
+  }
+
+  /**
+   * Ends it gracefully: health fails at once, open connections finish what they have, up to
+   * `drainTimeout`; then every function is unloaded. Idempotent.
+   */
+  drain(): Promise<void> {
+    this.#closing ??= this.#drain()
+    return this.#closing
+  }
+
+  /** Ends it at once: connections are cut, functions unloaded. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close(0)
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #drain(): Promise<void> {
+    const { drainDelayMs, drainTimeoutMs } = this.config
+    const startedMs = performance.now()
+    this.log.info({ inFlight: this.host.inFlight }, 'draining')
+    this.host.startDraining()
+    const late = Promise.withResolvers<void>()
+    const timer = setTimeout(late.resolve, drainTimeoutMs)
+    await Promise.race([this.#listener.drain(drainDelayMs), late.promise])
+    clearTimeout(timer)
+    await this.#close(Math.max(0, startedMs + drainTimeoutMs - performance.now()))
+  }
+
+  /** `graceMs` is for what outlives its request: `waitUntil` promises. */
+  async #close(graceMs: number): Promise<void> {
+    await this.#listener.close()
+    await this.host.close(graceMs)
+    this.#metrics.close()
+    this.log.info('closed')
+    this.#closed.resolve()
+  }
+
+  async #applyPending(): Promise<void> {
+    const set = this.#pending.splice(0)
+    const [failure] = await this.host.deploy({ set })
+    if (failure !== undefined) {
+      this.log.error({ functionId: failure.id, err: failure.error }, 'the new version was refused')
+      throw failure.error
+    }
+  }
+
+  #deployment({ manifest, code }: DeployableFunction): Deployment {
+    return { manifest, code, env: Object.freeze({ ...this.config.env, ...manifest.env }) }
+  }
+
+  #refusalOf(manifest: Manifest): FezzError | undefined {
+    const taken = manifest.routes.find(route => this.#reserved.includes(route.path))
+    if (taken === undefined) return undefined
+    return new FezzError(
+      'INVALID_MANIFEST',
+      `Function "${manifest.id}": path "${taken.path}" belongs to the host; choose another, or switch the host's own off`,
+    )
+  }
+}

@@ -1,0 +1,154 @@
+import { LOG_FORMATS, LOG_LEVELS } from '../telemetry/logger.ts'
+import * as kind from './setting-kinds.ts'
+
+/**
+ * Every setting of a host: the one place that names, defaults, checks and describes it. Its
+ * environment variable, its flag, its key in the config file, the setter of `HhrfConfig`, the field
+ * of `HostConfig` and its row in the README all follow from its line here.
+ */
+export const SETTINGS = {
+  host: kind.host('0.0.0.0', 'Address to listen on; 0.0.0.0 is every IPv4 address of the machine.'),
+  port: kind.integer(8080, 'Port to listen on; 0 takes a free one.', { max: 65_535 }),
+  idleTtl: kind.duration('300s', 'Time without use after which a function is unloaded.'),
+  requestTimeout: kind.duration(
+    '30s',
+    "Time for a whole request to arrive (408). The time to answer it is the function's own `timeout`.",
+  ),
+  maxBodySize: kind.size('10MiB', 'Largest request body (413).'),
+  maxHeaderSize: kind.size('16KiB', 'Largest request head (431).', { minBytes: 1024 }),
+  maxTargetSize: kind.size('8KiB', 'Longest request target (414).', { minBytes: 256 }),
+  maxConnections: kind.integer(0, 'Open connections at once; 0: no bound.'),
+  maxInFlight: kind.integer(0, 'Requests at once, more get 503; 0: no bound.'),
+  maxQueue: kind.integer(
+    100,
+    "Requests that wait for a place in a function's `maxConcurrency`, more get 429.",
+  ),
+  queueTimeout: kind.duration('1s', 'How long a request waits for such a place (429).', {
+    zero: true,
+  }),
+  headersTimeout: kind.duration('65s', 'Time for a request head to arrive (408).', {
+    above: 'keepAliveTimeout',
+  }),
+  keepAliveTimeout: kind.duration(
+    '60s',
+    "Idle time of a kept connection; more than a proxy's in front.",
+  ),
+  drainDelay: kind.duration(
+    '500ms',
+    'Time at shutdown in which connections still take a last request.',
+    { zero: true },
+  ),
+  drainTimeout: kind.duration('30s', 'Time at shutdown for requests in flight to finish.', {
+    zero: true,
+  }),
+  loadTimeout: kind.duration('30s', 'Time for a function to load, onLoad included.'),
+  unloadTimeout: kind.duration('10s', "Time for a function's onUnload."),
+  maxLoaded: kind.integer(
+    0,
+    'Functions loaded at once, the least recently used go first; 0: no bound.',
+  ),
+  maxHeap: kind.shareOrSize(
+    '85%',
+    'Heap use above which unused functions are unloaded: a share of its limit, or a size; 0: off.',
+  ),
+  trustedProxies: kind.networks(
+    'Proxies whose X-Forwarded-* headers are believed: addresses or CIDR blocks.',
+  ),
+  cacheDir: kind.folder('.fezz/cache', 'Folder of the built functions.'),
+  logLevel: kind.choice(LOG_LEVELS, 'info', 'Least level that is logged.'),
+  logFormat: kind.choice(
+    LOG_FORMATS,
+    'auto',
+    'Log lines; auto is pretty in a terminal and json elsewhere.',
+  ),
+  enableHealth: kind.toggle(true, 'Answer /_health.'),
+  enableMetrics: kind.toggle(true, 'Answer /_metrics.'),
+  env: kind.variables('Variables that every function sees.'),
+} as const satisfies Record<string, kind.Setting>
+
+export type SettingName = keyof typeof SETTINGS
+type Settings = typeof SETTINGS
+
+/** What a program or a config file may give for a setting. */
+export type SettingInput<Name extends SettingName> = Settings[Name]['default']
+
+/** Settings as people write them; what is left out has its default. */
+export type ConfigInput = { readonly [Name in SettingName]?: SettingInput<Name> | undefined }
+
+type Field<Name extends string, Unit extends string> = Unit extends 'Bytes'
+  ? `${Name extends `${infer Stem}Size` ? Stem : Name}Bytes`
+  : `${Name}${Unit}`
+
+/**
+ * Every setting checked, with its default filled in, frozen. Durations are in milliseconds and end
+ * in `Ms`, sizes in bytes and end in `Bytes` (`maxBodySize` is `maxBodyBytes`).
+ */
+export type HostConfig = {
+  readonly [Name in SettingName as Field<Name, Settings[Name]['unit']>]: ReturnType<
+    Settings[Name]['parse']
+  >
+}
+
+/** The name of a setting in {@link HostConfig}. */
+export function fieldOf(name: SettingName): keyof HostConfig {
+  const { unit } = SETTINGS[name]
+  const stem = unit === 'Bytes' ? name.replace(/Size$/, '') : name
+  return `${stem}${unit}` as keyof HostConfig
+}
+
+/** The names of all settings, in the order of the table. */
+export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[]
+
+/** Flag and variable that name a config file; it is where settings come from, so none itself. */
+export const CONFIG_FILE = { name: 'config', env: 'FEZZ_CONFIG', flag: '--config' } as const
+
+/** Variables of functions: `FEZZ_ENV_API_KEY=x` gives them `API_KEY`. */
+export const VARIABLE_PREFIX = 'FEZZ_ENV_'
+
+/** The environment variable of a setting: `idleTtl` is `FEZZ_IDLE_TTL`. */
+export function envOf(name: SettingName): string {
+  return name === 'env' ? `${VARIABLE_PREFIX}<NAME>` : `FEZZ_${words(name, '_').toUpperCase()}`
+}
+
+/** The flag of a setting: `idleTtl` is `--idle-ttl`. */
+export function flagOf(name: SettingName): string {
+  return `--${words(name, '-')}`
+}
+
+/** A row of the table of settings in the README and of the flags in the help text. */
+export interface SettingRow {
+  readonly name: string
+  readonly flag: string
+  /** What follows the flag, e.g. `<duration>`; `undefined` for a switch. */
+  readonly placeholder: string | undefined
+  readonly env: string
+  readonly default: string
+  readonly description: string
+}
+
+/** All settings as text, for people. */
+export function settingsTable(): SettingRow[] {
+  return [
+    {
+      ...CONFIG_FILE,
+      placeholder: '<file>',
+      default: '',
+      description: 'JSON file with settings under these names; `env` holds variables.',
+    },
+    ...SETTING_NAMES.map(name => {
+      const { placeholder, description, default: byDefault } = SETTINGS[name]
+      return {
+        name,
+        flag: flagOf(name),
+        placeholder,
+        env: envOf(name),
+        default: typeof byDefault === 'object' ? '' : String(byDefault),
+        description,
+      }
+    }),
+  ]
+}
+
+function words(name: string, separator: string): string {
+  return name.replace(/[A-Z]/g, letter => `${separator}${letter.toLowerCase()}`)
+}

@@ -1,0 +1,82 @@
+import type { Registry } from '../function/registry.ts'
+import { headerOf, type IncomingRequest } from '../http/web/incoming-request.ts'
+import { setHeader } from '../http/web/outgoing.ts'
+import { FastResponse } from '../http/web/response.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import type { HostConfig } from './config.ts'
+import type { Deployments } from './deployments.ts'
+
+/** Says whether the host keeps `path` for itself; functions can't have it. */
+export function systemPaths(config: SystemConfig): readonly string[] {
+  return [
+    ...(config.enableHealth ? ['/_health'] : []),
+    ...(config.enableMetrics ? ['/_metrics'] : []),
+  ]
+}
+
+type SystemConfig = Pick<HostConfig, 'enableHealth' | 'enableMetrics'>
+
+export interface SystemEndpointsOptions {
+  readonly config: SystemConfig
+  readonly metrics: Metrics
+  readonly registry: Registry
+  readonly deployments: Deployments
+}
+
+/** `/_health` and `/_metrics`: answered by the host itself, before routing. */
+export class SystemEndpoints {
+  /** Whether `/_health` fails, so that whoever balances load looks elsewhere. */
+  draining = false
+  readonly #options: SystemEndpointsOptions
+  readonly #paths: ReadonlySet<string>
+
+  constructor(options: SystemEndpointsOptions) {
+    this.#options = options
+    this.#paths = new Set(systemPaths(options.config))
+  }
+
+  /** The answer to a system path; `undefined` for every other. */
+  answer(
+    path: string,
+    request: IncomingRequest,
+    requestId: string,
+  ): Response | Promise<Response> | undefined {
+    if (!this.#paths.has(path)) return undefined
+    if (request.method !== 'GET' && request.method !== 'HEAD') return undefined
+    const answer = path === '/_health' ? this.#health() : this.#metrics(request)
+    if (answer instanceof Promise) return answer.then(response => identified(response, requestId))
+    return identified(answer, requestId)
+  }
+
+  #health(): Response {
+    return this.draining ? new FastResponse('draining', { status: 503 }) : new FastResponse('OK')
+  }
+
+  #metrics(request: IncomingRequest): Response | Promise<Response> {
+    if (headerOf(request, 'accept')?.includes('application/json')) return this.#status()
+    return this.#options.metrics
+      .render()
+      .then(
+        ({ contentType, body }) =>
+          new FastResponse(body, { headers: { 'content-type': contentType } }),
+      )
+  }
+
+  /** The registry in fezz.md's form: one entry per function, replaced ones that still drain included. */
+  #status(): Response {
+    const { registry } = this.#options
+    const functions = [...registry.current(), ...registry.leaving()].map(slot => ({
+      name: slot.id,
+      version: slot.version,
+      state: slot.state,
+      inFlight: slot.active,
+      routes: slot.deployment.manifest.routes,
+    }))
+    return FastResponse.json({ functions })
+  }
+}
+
+function identified(response: Response, requestId: string): Response {
+  setHeader(response as FastResponse, 'x-request-id', requestId)
+  return response
+}

@@ -1,0 +1,70 @@
+import { writeSync } from 'node:fs'
+
+/** Takes whole lines, each with its line end. */
+export interface LineDestination {
+  write(line: string): void
+}
+
+/** Past this many characters lines are written at once, so that a burst stays bounded. */
+const BUFFER_LENGTH = 16 * 1024
+/** How long a full pipe is left alone before the next try. */
+const RETRY_MS = 5
+
+/**
+ * Writes lines to a file descriptor synchronously, those of one turn of the event loop together:
+ * one system call instead of one per line, and nothing is ever held back longer than that turn.
+ */
+export class BufferedDestination implements LineDestination {
+  readonly #fd: number
+  #pending = ''
+  #scheduled = false
+  readonly #flushLater = (): void => {
+    this.#scheduled = false
+    this.flush()
+  }
+
+  constructor(fd: number) {
+    this.#fd = fd
+  }
+
+  write(line: string): void {
+    this.#pending += line
+    if (this.#pending.length >= BUFFER_LENGTH) {
+      this.flush()
+    } else if (!this.#scheduled) {
+      this.#scheduled = true
+      setImmediate(this.#flushLater)
+    }
+  }
+
+  /** Writes what is pending, waiting for a slow reader. A reader that is gone loses the lines. */
+  flush(): void {
+    let bytes = Buffer.from(this.#pending)
+    this.#pending = ''
+    while (bytes.length > 0) {
+      try {
+        bytes = bytes.subarray(writeSync(this.#fd, bytes))
+      } catch (error) {
+        // EAGAIN: the descriptor is a pipe that another process has made non-blocking.
+        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS)
+      }
+    }
+  }
+}
+
+let standard: BufferedDestination | undefined
+
+/**
+ * The one destination over standard output, flushed when the process exits. There is one per
+ * process because there is one standard output, and so that loggers made in number share one
+ * exit listener.
+ */
+export function standardOutput(): BufferedDestination {
+  if (!standard) {
+    const destination = new BufferedDestination(1)
+    process.once('exit', () => destination.flush())
+    standard = destination
+  }
+  return standard
+}

@@ -1,0 +1,94 @@
+import type { FezzErrorCode } from '../errors.ts'
+import { EventLoopDelay } from './event-loop-delay.ts'
+import { byLabel, family, functionFamilies, processFamilies } from './families.ts'
+import { FunctionMetrics } from './function-metrics.ts'
+import { renderFamilies } from './prometheus.ts'
+
+export type { FunctionMetrics } from './function-metrics.ts'
+
+/** What is known elsewhere in the host, asked for at each scrape. */
+export interface MetricsSource {
+  /** Functions by state, each state listed. */
+  functionStates(): Readonly<Record<string, number>>
+  /** Entries of the route table. */
+  routes(): number
+}
+
+/** Everything one host counts, rendered for Prometheus. */
+export class Metrics implements Disposable {
+  readonly #functions = new Map<string, FunctionMetrics>()
+  readonly #rejected = new Map<FezzErrorCode, number>()
+  readonly #delay = new EventLoopDelay()
+  readonly #version: string
+  #source: MetricsSource | undefined
+
+  /** @param version version of Fezz, told in `fezz_build_info` */
+  constructor(version: string) {
+    this.#version = version
+  }
+
+  /** The recorders of one function: made at the first call, the same ones from then on. */
+  forFunction(functionId: string): FunctionMetrics {
+    let metrics = this.#functions.get(functionId)
+    if (!metrics) {
+      metrics = new FunctionMetrics(functionId)
+      this.#functions.set(functionId, metrics)
+    }
+    return metrics
+  }
+
+  /** Forgets a function that has left the host for good. */
+  removeFunction(functionId: string): void {
+    this.#functions.delete(functionId)
+  }
+
+  /** Counts a request refused before any function had it: malformed, no route, wrong method. */
+  recordRejected(code: FezzErrorCode): void {
+    this.#rejected.set(code, (this.#rejected.get(code) ?? 0) + 1)
+  }
+
+  /** Names the one that knows the gauges; until then they are left out. */
+  observe(source: MetricsSource): void {
+    this.#source = source
+  }
+
+  /** The Prometheus text exposition of it all. Gives way to requests while it works. */
+  render(): Promise<{ contentType: string; body: string }> {
+    const source = this.#source
+    return renderFamilies([
+      ...functionFamilies(this.#functions),
+      family('counter', 'fezz_requests_rejected_total', 'Requests no function had, by code.', () =>
+        byLabel('code', this.#rejected),
+      ),
+      ...(source
+        ? [
+            family('gauge', 'fezz_functions', 'Functions by state.', () =>
+              byLabel('state', Object.entries(source.functionStates())),
+            ),
+            family('gauge', 'fezz_routes', 'Entries of the route table.', () => [
+              { value: source.routes() },
+            ]),
+          ]
+        : []),
+      family(
+        'summary',
+        'fezz_event_loop_delay_seconds',
+        'How late the event loop runs; quantiles since the last scrape, 1 being the longest.',
+        name => this.#delay.takeSamples(name),
+      ),
+      family('gauge', 'fezz_build_info', 'Version of Fezz and of Node.', () => [
+        { labels: { version: this.#version, node: process.version }, value: 1 },
+      ]),
+      ...processFamilies(),
+    ])
+  }
+
+  /** Stops sampling the event loop. Idempotent. */
+  close(): void {
+    this.#delay.close()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+}

@@ -1,0 +1,136 @@
+import { once } from 'node:events'
+import { createServer, type IncomingHttpHeaders, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { gzipSync } from 'node:zlib'
+import { afterEach, expect, test } from 'vitest'
+import { webGlobals } from '../../../src/http/web/globals.ts'
+import { IncomingRequest } from '../../../src/http/web/incoming-request.ts'
+import { adoptResponse, takeOutgoing } from '../../../src/http/web/outgoing.ts'
+import { MemorySource } from '../../helpers/memory-source.ts'
+
+const closing: (() => void)[] = []
+afterEach(() => {
+  for (const close of closing.splice(0)) close()
+})
+
+async function upstream(listener: RequestListener): Promise<string> {
+  const server = createServer(listener).listen(0, '127.0.0.1')
+  closing.push(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  await once(server, 'listening')
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+const echo: RequestListener = async (request, response) => {
+  const { method, url, headers } = request
+  response.end(JSON.stringify({ method, url, headers, body: await text(request) }))
+}
+
+interface Echoed {
+  readonly method: string
+  readonly url: string
+  readonly headers: IncomingHttpHeaders
+  readonly body: string
+}
+
+const incoming = (authority = 'fezz.test') =>
+  new IncomingRequest(
+    new MemorySource({
+      method: 'POST',
+      authority,
+      target: '/a?b',
+      rawHeaders: [
+        ...['Host', 'fezz.test', 'Connection', 'keep-alive', 'Keep-Alive', 'timeout=5'],
+        ...['Transfer-Encoding', 'chunked', 'Expect', '100-continue', 'X-Name', 'Alice'],
+      ],
+      body: 'content',
+    }),
+  )
+
+const { Request, Response, fetch } = webGlobals
+
+test('fetch sends on a request as it came in, as a request or as the init of one', async () => {
+  const origin = await upstream(echo)
+  const authority = origin.slice('http://'.length)
+  const answers = [
+    await fetch(incoming(authority)),
+    await fetch(`${origin}/a?b`, incoming() as RequestInit),
+    await fetch(new Request(`${origin}/a?b`, incoming() as RequestInit)),
+  ]
+  for (const answer of answers) {
+    const echoed = (await answer.json()) as Echoed
+    expect(echoed).toMatchObject({ method: 'POST', url: '/a?b', body: 'content' })
+    expect(echoed.headers).toMatchObject({ host: authority, 'x-name': 'Alice' })
+    expect(echoed.headers).not.toHaveProperty('expect')
+  }
+})
+
+test('fetch lets a body be replaced by one of another length', async () => {
+  const origin = await upstream(echo)
+  const init = { method: 'POST', headers: { 'content-length': '999' }, body: 'new' }
+  const echoed = (await (await fetch(origin, init)).json()) as Echoed
+  expect([echoed.body, echoed.headers['content-length']]).toEqual(['new', '3'])
+})
+
+test('fetch rejects, and does not throw, on a wrong argument', async () => {
+  await expect(fetch('nowhere')).rejects.toThrow(TypeError)
+})
+
+test('what fetch gives is a Response with the members of a fetched one', async () => {
+  const origin = await upstream((_request, response) => {
+    response.setHeader('set-cookie', ['a=1', 'b=2'])
+    response.end('abc')
+  })
+  const response = await fetch(`${origin}/x`)
+  expect([response instanceof Response, response.url, response.type, response.redirected]).toEqual([
+    true,
+    `${origin}/x`,
+    'basic',
+    false,
+  ])
+  expect(response.headers.getSetCookie()).toEqual(['a=1', 'b=2'])
+  const outgoing = takeOutgoing(adoptResponse(response))
+  expect(outgoing.headers).toEqual(expect.arrayContaining(['content-length', '3']))
+  expect(outgoing.headers).not.toContain('connection')
+})
+
+test('a decoded body is never sent under the headers of the encoded one', async () => {
+  const plain = 'compress me '.repeat(50)
+  const origin = await upstream((_request, response) => {
+    const body = gzipSync(plain)
+    response.writeHead(200, { 'content-encoding': 'gzip', 'content-length': body.length })
+    response.end(body)
+  })
+  const fetched = () => fetch(origin)
+  const ways: (() => Promise<Response>)[] = [
+    fetched,
+    () => globalThis.fetch(origin),
+    async () => (await fetched()).clone(),
+    async () => {
+      const response = await fetched()
+      return new Response(response.body, response)
+    },
+    async () => {
+      const response = await fetched()
+      return new Response(response.body, { headers: new Headers(response.headers) })
+    },
+  ]
+  for (const way of ways) {
+    const { headers, body } = takeOutgoing(adoptResponse(await way()))
+    expect(headers).not.toContain('content-encoding')
+    expect(headers).not.toContain('content-length')
+    expect(await new globalThis.Response(body as ReadableStream).text()).toBe(plain)
+  }
+})
+
+test('a coding that fetch does not decode stays as it is', async () => {
+  const origin = await upstream((_request, response) => {
+    response.writeHead(200, { 'content-encoding': 'x-own', 'content-length': 3 })
+    response.end('abc')
+  })
+  const { headers } = takeOutgoing(adoptResponse(await fetch(origin)))
+  expect(headers).toEqual(expect.arrayContaining(['x-own', 'content-length', '3']))
+})

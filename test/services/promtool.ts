@@ -1,0 +1,6 @@
+import { binary } from './service.ts'
+
+/** Prometheus' own checker of metrics. */
+export function promtool(): Promise<string | undefined> {
+  return binary('promtool', { env: 'FEZZ_PROMTOOL', debianPackage: 'prometheus' })
+}
