@@ -4,6 +4,7 @@
 import nodeModule from 'node:module'
 
 const OLDEST = 24
+const LEFTOVERS_MS = 500
 
 if (Number.parseInt(process.versions.node, 10) < OLDEST) {
   process.stderr.write(
@@ -14,4 +15,6 @@ if (Number.parseInt(process.versions.node, 10) < OLDEST) {
   nodeModule.enableCompileCache()
   const { main } = await import('./program.ts')
   process.exitCode = await main(process.argv)
+  // What a function has left open, such as a socket, must not keep a closed host alive.
+  setTimeout(() => process.exit(), LEFTOVERS_MS).unref()
 }

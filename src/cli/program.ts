@@ -1,7 +1,8 @@
-import { Command, Option } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import { FezzError } from '../errors.ts'
 import { type SettingRow, settingsTable } from '../runtime/settings.ts'
 import { version } from '../runtime/version.ts'
+import { standardOutput } from '../telemetry/destination.ts'
 import { serve } from './serve.ts'
 
 /**
@@ -14,18 +15,44 @@ export async function main(argv: readonly string[]): Promise<number> {
     await program().parseAsync(argv)
     return 0
   } catch (error) {
-    // Whoever types a command needs the reason, not where in Fezz it was found.
-    const told = error instanceof FezzError ? error.message : (error as Error).stack
-    process.stderr.write(`fezz: ${told}\n`)
+    // Help and version end by an error too.
+    if (error instanceof CommanderError && PRINTED.has(error.code)) return error.exitCode
+    // Log lines of before come first.
+    standardOutput().flush()
+    process.stderr.write(`fezz: ${reasonOf(error)}\n`)
     return 1
   }
+}
+
+/** Codes of commander for what has been printed already. */
+const PRINTED: ReadonlySet<string> = new Set([
+  'commander.help',
+  'commander.helpDisplayed',
+  'commander.version',
+])
+
+/** Whoever types a command needs the reason, not where in Fezz it was found. */
+function reasonOf(error: unknown): string | undefined {
+  if (error instanceof FezzError) return error.message
+  if (error instanceof CommanderError) return inOneLine(error.message)
+  return (error as Error).stack
+}
+
+/** Commander's message in the words of the other messages. */
+function inOneLine(message: string): string {
+  return message
+    .replace(/^error: /, '')
+    .replace(/^(unknown )?option '([^']+)'/, '$1flag $2')
+    .replace(/^unknown command '([^']+)'/, 'unknown command $1')
+    .replace(/\n\(Did you mean (.+)\?\)$/, '; did you mean $1?')
 }
 
 function program(): Command {
   const fezz = new Command('fezz')
     .description('Fetch-style functions: loaded on demand, run, and unloaded when idle.')
     .version(version)
-    .showHelpAfterError('(fezz --help tells what there is)')
+    .exitOverride()
+    .configureOutput({ outputError: () => {} })
   const command = fezz
     .command('serve')
     .description('serve function files, or folders of them')

@@ -3,8 +3,9 @@ import { FezzError } from '../errors.ts'
 import { Loader } from '../loader/loader.ts'
 import { installStackMapping } from '../loader/stack.ts'
 import { HhrfServer } from '../runtime/server.ts'
+import { standardOutput } from '../telemetry/destination.ts'
 import { functionTable } from './function-table.ts'
-import { ServedFiles } from './served-files.ts'
+import { type Problem, ServedFiles } from './served-files.ts'
 import { watchFiles } from './watch.ts'
 
 export interface ServeOptions {
@@ -23,21 +24,27 @@ const DEFAULT_FOLDERS = ['functions', 'examples']
  */
 export async function serve(paths: readonly string[], options: ServeOptions): Promise<void> {
   installStackMapping()
-  const server = new HhrfServer({}, { env: process.env, flags: options.flags })
+  await using server = new HhrfServer({}, { env: process.env, flags: options.flags })
+  using _guard = server.guard()
   const { config, log } = server
   const loader = new Loader({ cacheDir: config.cacheDir, log })
   const files = new ServedFiles(paths.length > 0 ? paths : defaultPaths(), loader, server)
-  await files.refresh()
-  if (server.host.deployments.functions.size === 0 && !options.watch) {
-    await server.close()
-    throw new FezzError('BUILD_FAILED', 'there is no function to serve')
-  }
+  const problems = await files.refresh()
+  const { functions } = server.host.deployments
+  if (functions.size === 0 && !options.watch) throw nothingToServe(problems)
+  files.log(problems)
   using _watcher = options.watch ? watchFiles(files, log) : undefined
   await server.listen()
   if (process.stdout.isTTY) {
-    process.stdout.write(`\n${functionTable(server.host.deployments.functions.values())}\n\n`)
+    standardOutput().flush()
+    process.stdout.write(`\n${functionTable(functions.values())}\n\n`)
   }
   await server.run()
+}
+
+function nothingToServe(problems: readonly Problem[]): FezzError {
+  const reasons = problems.map(({ error }) => (error as Error).message)
+  return new FezzError('BUILD_FAILED', reasons.join('\n'))
 }
 
 function defaultPaths(): string[] {

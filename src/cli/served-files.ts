@@ -1,5 +1,12 @@
+import { FezzError } from '../errors.ts'
 import type { Loader } from '../loader/loader.ts'
 import type { HhrfServer } from '../runtime/server.ts'
+
+/** Why a file, or a version of a function, is not served. */
+export interface Problem {
+  readonly functionId?: string
+  readonly error: unknown
+}
 
 /** Function files on disk, kept the same as the functions that a server serves. */
 export class ServedFiles {
@@ -8,7 +15,7 @@ export class ServedFiles {
   readonly #server: HhrfServer
   /** Which file each function came from. */
   #origins: ReadonlyMap<string, string> = new Map()
-  #last: Promise<void> = Promise.resolve()
+  #last: Promise<unknown> = Promise.resolve()
 
   constructor(paths: readonly string[], loader: Loader, server: HhrfServer) {
     this.paths = paths
@@ -23,17 +30,28 @@ export class ServedFiles {
 
   /**
    * Brings the server up to date with the files. A file that does not build, and a version that does
-   * not load, is reported, and what it was before goes on serving. Calls are served one by one.
+   * not load, is a problem, and what it was before goes on serving. Calls are served one by one.
    */
-  refresh(): Promise<void> {
-    this.#last = this.#last.then(() => this.#refresh())
-    return this.#last
+  refresh(): Promise<readonly Problem[]> {
+    const refreshed = this.#last.then(() => this.#refresh())
+    this.#last = refreshed.catch(() => {})
+    return refreshed
   }
 
-  async #refresh(): Promise<void> {
+  /** Writes each of `problems` into the server's log. */
+  log(problems: readonly Problem[]): void {
     const { log } = this.#server
+    for (const { error, ...fields } of problems) {
+      if (error instanceof FezzError && error.code !== 'FUNCTION_LOAD_FAILED') {
+        log.error({ ...fields, code: error.code }, error.message)
+      } else {
+        log.error({ ...fields, err: error }, 'the new version was refused; the old one serves on')
+      }
+    }
+  }
+
+  async #refresh(): Promise<readonly Problem[]> {
     const { functions, errors } = await this.#loader.load(this.paths)
-    for (const error of errors) log.error({ code: error.code }, error.message)
     const origins = new Map(functions.map(({ manifest, code }) => [manifest.id, code.entry]))
     const building = new Set(origins.values())
     const remove: string[] = []
@@ -44,11 +62,9 @@ export class ServedFiles {
     }
     this.#origins = origins
     const failures = await this.#server.deploy({ set: functions, remove })
-    for (const { id, error } of failures) {
-      log.error(
-        { functionId: id, err: error },
-        'the new version was refused; the old one serves on',
-      )
-    }
+    return [
+      ...errors.map(error => ({ error })),
+      ...failures.map(({ id, error }) => ({ functionId: id, error })),
+    ]
   }
 }

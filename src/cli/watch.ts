@@ -15,7 +15,7 @@ export function watchFiles(files: ServedFiles, log: Logger): Disposable {
     if (name !== null && basename(name).startsWith('.')) return
     clearTimeout(pending)
     pending = setTimeout(async () => {
-      await files.refresh()
+      files.log(await files.refresh())
       watchFolders()
     }, SETTLE_MS)
   }

@@ -27,7 +27,7 @@ const SWEEP_MS = 1_000
 export class Registry implements AsyncDisposable {
   readonly #options: RegistryOptions
   readonly #current = new Map<string, Slot>()
-  readonly #leaving = new Map<Slot, Promise<void>>()
+  readonly #leaving = new Set<Slot>()
   #sweepTimer: Timer | undefined
   #closing: Promise<void> | undefined
 
@@ -35,18 +35,30 @@ export class Registry implements AsyncDisposable {
     this.#options = options
   }
 
-  /** A slot for `deployment` that nobody sees yet: {@link install} makes it current. */
+  /**
+   * A slot for `deployment` that nobody sees yet: {@link install} makes it current. Once the registry
+   * closes, it loads nothing.
+   */
   create(deployment: Deployment): Slot {
-    const { load, limits, clock, random } = this.#options
-    const observer: SlotObserver = {
-      loaded: (slot, durationMs) => {
-        this.#options.observer.loaded(slot, durationMs)
-        this.#loaded()
+    const { observer, limits, clock, random } = this.#options
+    const slot = new Slot({
+      deployment,
+      load: deployment => this.#options.load(deployment),
+      limits,
+      clock,
+      observer: {
+        loaded: (slot, durationMs) => {
+          observer.loaded(slot, durationMs)
+          this.#retireIfClosing(slot)
+          this.#loaded()
+        },
+        loadFailed: (slot, cause, retryInMs) => observer.loadFailed(slot, cause, retryInMs),
+        unloaded: (slot, reason, cause) => observer.unloaded(slot, reason, cause),
       },
-      loadFailed: this.#options.observer.loadFailed,
-      unloaded: this.#options.observer.unloaded,
-    }
-    return new Slot({ deployment, load, limits, clock, observer, ...(random && { random }) })
+      ...(random && { random }),
+    })
+    this.#retireIfClosing(slot)
+    return slot
   }
 
   get(id: string): Slot | undefined {
@@ -60,7 +72,7 @@ export class Registry implements AsyncDisposable {
 
   /** Replaced or removed slots that still drain. */
   leaving(): IterableIterator<Slot> {
-    return this.#leaving.keys()
+    return this.#leaving.values()
   }
 
   /** How many functions are in each state, every state listed. */
@@ -74,7 +86,8 @@ export class Registry implements AsyncDisposable {
   install(slot: Slot): void {
     const before = this.#current.get(slot.id)
     this.#current.set(slot.id, slot)
-    if (before !== undefined) this.#retire(before, 'replaced')
+    if (before !== undefined && before !== slot) this.#retire(before, 'replaced')
+    this.#retireIfClosing(slot)
     // A slot that was warmed before it became current has told a registry that did not count it.
     if (slot.state === 'Ready') this.#loaded()
   }
@@ -108,7 +121,7 @@ export class Registry implements AsyncDisposable {
 
   async #close(graceMs: number): Promise<void> {
     this.#sweepTimer?.cancel()
-    const slots = [...this.#current.values(), ...this.#leaving.keys()]
+    const slots = [...this.#current.values(), ...this.#leaving]
     const retired = Promise.all(slots.map(slot => slot.retire('shutdown')))
     if (graceMs === Number.POSITIVE_INFINITY) return void (await retired)
     const expel = this.#options.clock.setTimer(() => {
@@ -119,10 +132,13 @@ export class Registry implements AsyncDisposable {
   }
 
   #retire(slot: Slot, reason: UnloadReason): void {
-    const done = slot.retire(reason).then(() => {
-      this.#leaving.delete(slot)
-    })
-    this.#leaving.set(slot, done)
+    this.#leaving.add(slot)
+    slot.retire(reason).then(() => this.#leaving.delete(slot))
+  }
+
+  /** {@link close} has not seen a slot that was being prepared, or was made afterwards. */
+  #retireIfClosing(slot: Slot): void {
+    if (this.#closing !== undefined) slot.retire('shutdown')
   }
 
   #loaded(): void {

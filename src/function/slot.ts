@@ -220,6 +220,7 @@ export class Slot {
    * to requests that never do.
    */
   expel(): void {
+    if (this.#retiring === undefined) return
     this.#expelled = true
     this.#retireIfUnused()
   }
@@ -242,17 +243,9 @@ export class Slot {
     const startedMs = this.#clock.now()
     // In a closure of its own: a load that throws at once must end like one that rejects.
     const loading = (async () => this.#load(this.deployment))()
+    let instance: Instance
     try {
-      const instance = await this.#within(loading, this.#limits.loadTimeoutMs, 'loading')
-      this.#instance = instance
-      this.#state = 'Ready'
-      this.#lastError = undefined
-      const nowMs = this.#clock.now()
-      this.#readySinceMs = nowMs
-      this.#lastUsedMs = nowMs
-      instance.exited.then(exit => this.#died(instance, exit))
-      this.#observer.loaded(this, nowMs - startedMs)
-      if (this.#expelled) this.#retireIfUnused()
+      instance = await this.#within(loading, this.#limits.loadTimeoutMs, 'loading')
     } catch (cause) {
       // Too late is not never: what loads after its deadline is unloaded, so onUnload still pairs
       // with onLoad.
@@ -260,14 +253,29 @@ export class Slot {
       this.#state = 'Unloaded'
       const retryInMs = this.#backOff(cause, BACKOFF_FIRST_MS)
       this.#observer.loadFailed(this, cause, retryInMs)
+      this.#retireIfUnused()
       throw this.#loadError(cause, retryInMs)
     }
+    this.#instance = instance
+    this.#state = 'Ready'
+    this.#lastError = undefined
+    const nowMs = this.#clock.now()
+    this.#readySinceMs = nowMs
+    this.#lastUsedMs = nowMs
+    instance.exited.then(
+      exit => this.#died(instance, exit),
+      cause => this.#died(instance, { reason: 'crash', cause }),
+    )
+    this.#observer.loaded(this, nowMs - startedMs)
+    this.#retireIfUnused()
   }
 
   async #unload(reason: UnloadReason): Promise<void> {
     const instance = this.#instance as Instance
     this.#instance = undefined
     this.#state = 'Unloading'
+    // It has lived until it was told to go: what failed before it came is over.
+    this.#failures = 0
     let failure: unknown
     try {
       await this.#within(instance.unload(), this.#limits.unloadTimeoutMs, 'unloading')

@@ -5,7 +5,7 @@ import { FastResponse } from './web/response.ts'
 const MEDIA_TYPE = 'application/problem+json'
 
 /** The body of every error that Fezz itself answers with (RFC 9457). */
-export interface Problem {
+interface Problem {
   /** Always `about:blank`: the `code` says more than a URI would. */
   readonly type: 'about:blank'
   /** Reason phrase of the status. */

@@ -6,10 +6,9 @@ export interface BuildMessage {
   readonly text: string
   readonly location: {
     readonly file: string
-    readonly namespace?: string
     /** From 1. */
     readonly line: number
-    /** From 0. */
+    /** From 0, in bytes. */
     readonly column: number
     readonly lineText: string
   } | null
@@ -49,14 +48,18 @@ export function describeMessage(message: BuildMessage, folder: string): string {
 
 function place({ location }: BuildMessage, folder: string): string {
   if (location === null) return ''
-  return `${resolve(folder, location.file)}:${location.line}:${location.column + 1}: `
+  const column = before(location).length + 1
+  return `${resolve(folder, location.file)}:${location.line}:${column}: `
 }
 
 function excerpt({ location }: BuildMessage): string {
   const line = location?.lineText ?? ''
   // A line of minified code would drown the message.
   if (location === null || line.trim() === '' || line.length > 200) return ''
-  // The column counts bytes of UTF-8.
-  const before = Buffer.from(line).subarray(0, location.column).toString()
-  return `\n    ${line}\n    ${before.replace(/[^\t]/g, ' ')}^`
+  return `\n    ${line}\n    ${before(location).replace(/[^\t]/g, ' ')}^`
+}
+
+/** esbuild's column counts bytes of UTF-8. */
+function before({ lineText, column }: NonNullable<BuildMessage['location']>): string {
+  return Buffer.from(lineText).subarray(0, column).toString()
 }

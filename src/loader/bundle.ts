@@ -44,8 +44,9 @@ export async function bundle(
 ): Promise<Bundle> {
   const folder = dirname(entry)
   running += 1
+  clearTimeout(stopping)
   try {
-    const { outputFiles, warnings } = await build({
+    const { outputFiles, warnings, metafile } = await build({
       ...OPTIONS,
       absWorkingDir: folder,
       entryPoints: [`./${basename(entry)}`],
@@ -53,8 +54,11 @@ export async function bundle(
       plugins: [sources(folder, inputs)],
     })
     const textOf = (ending: string) => outputFiles.find(file => file.path.endsWith(ending))?.text
+    // ES modules are strict, and CommonJS modules need not stand it: with one of these in the bundle
+    // all of it is sloppy. Line 1 is the banner, so that no place in the map moves.
+    const strict = Object.values(metafile.inputs).every(input => input.format !== 'cjs')
     return {
-      code: textOf('.cjs') as string,
+      code: (strict ? '"use strict"' : '') + textOf('.cjs'),
       map: textOf('.map') as string,
       warnings: warnings.map(warning => describeMessage(warning, folder)),
     }
@@ -63,13 +67,17 @@ export async function bundle(
     throw buildFailed(entry, messages, folder, error)
   } finally {
     running -= 1
-    // Its process would otherwise stay for the life of the host. The next build starts a new one.
-    if (running === 0) stop()
+    if (running === 0) stopping = setTimeout(stop, LINGER_MS).unref()
   }
 }
 
-/** Builds under way: esbuild has one process for all of them. */
+/**
+ * esbuild has one process for all builds, which would stay for the life of the host. It is ended
+ * when no build has come for this long; the next one starts it again.
+ */
+const LINGER_MS = 1000
 let running = 0
+let stopping: NodeJS.Timeout | undefined
 
 /** As on workerd, where it has one; Wrangler's defaults for the rest. */
 const LOADERS: Readonly<Record<string, Loader>> = {
@@ -98,6 +106,7 @@ const OPTIONS = {
   keepNames: true,
   sourcemap: 'external',
   sourcesContent: false,
+  metafile: true,
   charset: 'utf8',
   logLevel: 'silent',
   loader: LOADERS,

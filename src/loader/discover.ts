@@ -1,10 +1,10 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, readFile, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join, parse, resolve } from 'node:path'
 import { FezzError } from '../errors.ts'
 
 /** A source file to be built, with what it imports, as one bundle. */
 export interface Entry {
-  /** Absolute. */
+  /** Absolute, symbolic links resolved: imports are resolved from there, as Node does. */
   readonly file: string
   /** What default ids are made of: the file's name; the folder's where the file is its index. */
   readonly name: string
@@ -25,6 +25,11 @@ const INDEX = /^index\.[cm]?[jt]sx?$/
  * @throws FezzError `BUILD_FAILED` when there is none
  */
 export async function findEntries(path: string): Promise<Entry[]> {
+  const entries = await entriesAt(path)
+  return Promise.all(entries.map(async ({ file, name }) => ({ file: await realpath(file), name })))
+}
+
+async function entriesAt(path: string): Promise<Entry[]> {
   const place = resolve(path)
   const found = await stat(place).catch(cause => {
     throw new FezzError('BUILD_FAILED', `${place}: there is no such file or folder`, { cause })

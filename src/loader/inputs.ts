@@ -88,7 +88,9 @@ export async function stampConfigFiles(
   const stamps = (await configFilesFor(sources)).map(async path => {
     const stamp = await stampOf(path)
     const written = await stat(path).catch(() => undefined)
-    return written && written.mtimeMs >= sinceMs ? { ...stamp, mtimeNs: '0', sha256: '' } : stamp
+    return written && written.mtimeMs > sinceMs - CLOCK_TICK_MS
+      ? { ...stamp, mtimeNs: '0', sha256: '' }
+      : stamp
   })
   return Promise.all(stamps)
 }

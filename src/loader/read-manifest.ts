@@ -10,7 +10,7 @@ export interface ManifestReaderOptions {
 }
 
 /** Contains what a module does by mistake, not what it does on purpose: that takes a process. */
-const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 512 }
+const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 256 }
 
 const WORKER_FILE = import.meta.url.endsWith('.ts')
   ? './manifest-worker.ts'

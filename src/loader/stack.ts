@@ -70,11 +70,13 @@ function headOf(error: Error): string {
 }
 
 function sourcePlace(folder: string, line: number, column: number): string | undefined {
-  const origin = mapOf(folder)?.findOrigin(line, column)
-  if (origin === undefined || !('fileName' in origin)) return undefined
+  // Not findOrigin: it adds the distance from the last mapping, as if no code had grown longer.
+  const origin = mapOf(folder)?.findEntry(line - 1, column - 1)
+  if (origin === undefined || !('originalSource' in origin)) return undefined
+  const { originalSource, originalLine, originalColumn } = origin
   const sources = sourceFolders.get(folder)
-  const file = sources === undefined ? origin.fileName : resolve(sources, origin.fileName)
-  return `${file}:${origin.lineNumber}:${origin.columnNumber}`
+  const file = sources === undefined ? originalSource : resolve(sources, originalSource)
+  return `${file}:${originalLine + 1}:${originalColumn + 1}`
 }
 
 function mapOf(folder: string): SourceMap | undefined {

@@ -31,8 +31,9 @@ export class Deadlines<T extends Deadline> {
     this.#expire = expire
   }
 
-  /** `deadline` expires `durationMs` after `nowMs`, the clock's now. */
+  /** `deadline` expires `durationMs` after `nowMs`, the clock's now. One that is set is moved. */
   set(deadline: T, durationMs: number, nowMs: number): void {
+    this.clear(deadline)
     let list = this.#lists.get(durationMs)
     if (list === undefined) {
       list = { durationMs, head: undefined, tail: undefined }
@@ -63,13 +64,17 @@ export class Deadlines<T extends Deadline> {
   #arm(list: DeadlineList<T>, delayMs: number): void {
     this.#clock.setTimer(() => {
       const nowMs = this.#clock.now()
-      while (list.head !== undefined && list.head.expiresMs <= nowMs) {
-        const due = list.head
-        this.clear(due)
-        this.#expire(due)
+      try {
+        while (list.head !== undefined && list.head.expiresMs <= nowMs) {
+          const due = list.head
+          this.clear(due)
+          this.#expire(due)
+        }
+      } finally {
+        // Also when one of them throws: the others must not wait for ever.
+        if (list.head === undefined) this.#lists.delete(list.durationMs)
+        else this.#arm(list, Math.max(1, list.head.expiresMs - nowMs))
       }
-      if (list.head === undefined) this.#lists.delete(list.durationMs)
-      else this.#arm(list, Math.max(1, list.head.expiresMs - nowMs))
     }, delayMs)
   }
 }

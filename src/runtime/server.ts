@@ -18,7 +18,7 @@ import {
 } from './config.ts'
 import type { DeploymentFailure } from './deployments.ts'
 import { Host } from './host.ts'
-import { onSignals } from './signals.ts'
+import { onSignals, onUncaught } from './signals.ts'
 import { systemPaths } from './system-endpoints.ts'
 import { version } from './version.ts'
 
@@ -52,6 +52,7 @@ export class HhrfServer implements AsyncDisposable {
   readonly #reserved: readonly string[]
   readonly #pending: Deployment[] = []
   #applied: Promise<void> = Promise.resolve()
+  #guard: Disposable | undefined
   #listening: Promise<ListenerAddress> | undefined
   #closing: Promise<void> | undefined
   readonly #closed = Promise.withResolvers<void>()
@@ -132,7 +133,11 @@ export class HhrfServer implements AsyncDisposable {
     return this.host.fetch(request)
   }
 
-  /** Opens the port; the process is left alone. Joined when called again. */
+  /**
+   * Opens the port; the process is left alone. Joined when called again.
+   *
+   * @throws FezzError `INVALID_CONFIG` when the address cannot be listened on
+   */
   listen(): Promise<ListenerAddress> {
     this.#listening ??= this.#listen()
     return this.#listening
@@ -140,17 +145,37 @@ export class HhrfServer implements AsyncDisposable {
 
   async #listen(): Promise<ListenerAddress> {
     await this.ready()
-    const address = await this.#listener.listen()
+    const address = await this.#listener.listen().catch(cause => {
+      this.#listening = undefined
+      throw cannotListen(this.config, cause)
+    })
     this.log.info({ ...address }, `listening on http://${address.host}:${address.port}`)
     return address
   }
 
   /**
+   * Until the result is disposed, what a function throws where nobody can catch it is logged and does
+   * not end the process. For code that loads functions before it calls {@link run}.
+   */
+  guard(): Disposable {
+    if (this.#guard !== undefined) return { [Symbol.dispose]() {} }
+    const guard = onUncaught(this.log)
+    this.#guard = guard
+    return {
+      [Symbol.dispose]: () => {
+        guard[Symbol.dispose]()
+        this.#guard = undefined
+      },
+    }
+  }
+
+  /**
    * Serves until SIGTERM or SIGINT, then drains; a second signal ends the process at once. While it
-   * runs, what a function throws where nobody can catch it is logged and does not end the process.
+   * runs, the process is {@link guard}ed.
    */
   async run(): Promise<void> {
     using _signals = onSignals(this.log, () => this.drain())
+    using _guard = this.guard()
     await this.listen()
     await this.#closed.promise
   }
@@ -191,7 +216,7 @@ export class HhrfServer implements AsyncDisposable {
     await this.#listener.close()
     await this.host.close(graceMs)
     this.#metrics.close()
-    this.log.info('closed')
+    if (this.#listening !== undefined) this.log.info('closed')
     this.#closed.resolve()
   }
 
@@ -217,3 +242,17 @@ export class HhrfServer implements AsyncDisposable {
     )
   }
 }
+
+function cannotListen({ host, port }: HostConfig, cause: NodeJS.ErrnoException): FezzError {
+  const reason = LISTEN_REASONS.get(cause.code ?? '') ?? cause.message
+  return new FezzError('INVALID_CONFIG', `cannot listen on ${host} port ${port}: ${reason}`, {
+    cause,
+  })
+}
+
+const LISTEN_REASONS: ReadonlyMap<string, string> = new Map([
+  ['EADDRINUSE', 'another program has taken it; choose another --port, or 0 for a free one'],
+  ['EACCES', 'this user may not; choose a --port above 1023'],
+  ['EADDRNOTAVAIL', 'no network interface of this machine has the address; choose another --host'],
+  ['ENOTFOUND', 'the name has no address; choose another --host'],
+])

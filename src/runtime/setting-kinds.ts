@@ -159,7 +159,7 @@ export function host(byDefault: string, description: string): Setting<string, st
     unit: '',
     placeholder: '<address>',
     parse(input) {
-      if (typeof input === 'string' && (isIP(input) !== 0 || /^[\w.-]+$/.test(input))) return input
+      if (typeof input === 'string' && (/^[\w.-]+$/.test(input) || isIP(input) !== 0)) return input
       throw new RangeError(
         `${shown(input)} is not an address such as "127.0.0.1", "::" or "localhost"`,
       )

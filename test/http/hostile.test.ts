@@ -210,6 +210,12 @@ const syntax: Attack[] = [
     served: 1,
   },
   {
+    name: 'garbage behind a good request that ends the connection',
+    bytes: `GET / HTTP/1.0\r\n${HOST}\r\nnonsense\r\n\r\n`,
+    outcome: 'closed',
+    served: 1,
+  },
+  {
     name: 'a bad target behind two good ones',
     bytes: get('/') + get('/') + get('/%zz'),
     outcome: 400,

@@ -168,6 +168,17 @@ describe('names in a bundle', () => {
     expect(text).toBe('true,1,function')
   })
 
+  it('is strict like ES modules, unless there is a CommonJS module in it', async () => {
+    const strict = answering('(function () { return this })() === undefined')
+    expect(await answerOf({ 'hello.ts': strict })).toBe('true')
+    const sloppy = {
+      'hello.ts': `import './old.cjs'\n${answering('1')}`,
+      'old.cjs': 'implied = 010',
+    }
+    expect(await answerOf(sloppy)).toBe('1')
+    delete (globalThis as { implied?: number }).implied
+  })
+
   it('keeps the names of functions and classes', async () => {
     const text = await answerOf({
       'hello.ts': `import { Thing as Other } from './thing.ts'
@@ -201,8 +212,8 @@ describe.each([
     expect(
       functions.map(({ manifest, code }) => [manifest.id, manifest.timeoutMs, code.exportName]),
     ).toEqual([
-      ['hello', 5000, 'Hello'],
       ['bye', 30_000, 'Bye'],
+      ['hello', 5000, 'Hello'],
     ])
   })
 })
@@ -252,7 +263,7 @@ describe('sources that do not build', () => {
 
   it('say where the mistake is', async () => {
     const message = await messageOf({ 'hello.ts': 'const ä = "ö"; const = 1' })
-    expect(message).toMatch(/^\/hello\.ts:1:23: Expected identifier but found "="\n/)
+    expect(message).toMatch(/^\/hello\.ts:1:22: Expected identifier but found "="\n/)
     expect(message.split('\n').slice(1)).toEqual([
       '    const ä = "ö"; const = 1',
       '                         ^',

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, realpath, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { onTestFinished } from 'vitest'
@@ -9,11 +9,13 @@ import type { Logger } from '../../src/telemetry/logger.ts'
 /** Files by path from the folder's top. */
 export type Files = Readonly<Record<string, string | Uint8Array>>
 
-/** A folder with these files; gone when the test is. */
+/** A folder with these files, written a minute ago; gone when the test is. */
 export async function createProject(files: Files): Promise<string> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), 'fezz-loader-')))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
   await writeFiles(folder, files)
+  const written = new Date(Date.now() - 60_000)
+  for (const path of Object.keys(files)) await utimes(join(folder, path), written, written)
   return folder
 }
 
@@ -43,7 +45,7 @@ export async function loadFile(files: Files, file = Object.keys(files)[0] as str
   return { folder, ...(await createLoader(folder).load([join(folder, file)])) }
 }
 
-type Exports = Record<string, never> & {
+type Exports = Record<string, unknown> & {
   default: { fetch(request: Request, ...rest: unknown[]): Response | Promise<Response> }
 }
 

@@ -67,6 +67,7 @@ export class Connection {
   done(): void {
     this.pending--
     this.bytesSeen = this.socket.bytesRead
+    if (this.upload?.req.complete === true) this.upload = null
     if (this.pending === 0 && this.#endsWhenDone) this.socket.destroySoon()
   }
 }

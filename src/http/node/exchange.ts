@@ -118,11 +118,12 @@ export class Exchange implements RequestSource {
 
   /** Whether the connection is to end with this response. */
   get isLast(): boolean {
-    return (
-      // node loses what was pipelined behind an Upgrade that is ignored: the next bytes it gets
-      // could be the middle of a request, and be taken for its beginning.
-      this.#hasUpgrade || this.#context.connections.isDraining || (this.body?.isBurden ?? false)
-    )
+    // node loses what was pipelined behind an Upgrade that is ignored: the next bytes it gets could
+    // be the middle of a request, and be taken for its beginning.
+    if (this.#hasUpgrade || this.req.httpVersionMinor === 0) return true
+    // What was pipelined behind it was sent in good faith, and is answered first.
+    if (this.#context.connections.isDraining && this.connection.pending <= 1) return true
+    return this.body?.isBurden ?? false
   }
 
   #locate(raw: string, hostHeader: string | undefined, isHttp10: boolean): void {

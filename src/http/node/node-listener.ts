@@ -119,7 +119,8 @@ export class NodeListener implements Listener {
   /** Closes the port, and waits for the connections; resolves at once when it is not open. */
   #stop(): Promise<void> {
     this.#stopped ??= new Promise(resolve => {
-      NetServer.prototype.close.call(this.#server, () => resolve())
+      // A turn later, because a server hears of its last connection's end before the socket does.
+      NetServer.prototype.close.call(this.#server, () => setImmediate(resolve))
     })
     return this.#stopped
   }
@@ -189,8 +190,11 @@ export class NodeListener implements Listener {
   #onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
     const refusal = refusalOf(error.code)
     // A connection that sent nothing has asked for no answer.
-    if (refusal === undefined || !socket.writable || socket.bytesRead === 0) {
+    if (refusal === undefined || socket.bytesRead === 0) {
       socket.destroy()
+    } else if (!socket.writable) {
+      // The last response may still be on its way out.
+      socket.destroySoon()
     } else {
       this.#refuseSocket(socket, refusal)
     }

@@ -100,7 +100,10 @@ async function pump(
         })
       }
     }
-    finish(exchange, isLast, undefined)
+    const isClean = await discarded(exchange, isLast)
+    // Throws when the body was shorter than its length.
+    res.end()
+    if (!isClean) connection.socket.destroySoon()
   } catch (error) {
     log?.error({ err: error }, 'response stream failed after its head was sent')
     void reader.cancel(error).catch(() => {})
@@ -108,6 +111,10 @@ async function pump(
     if (exchange.req.httpVersionMinor === 0) connection.socket.resetAndDestroy()
     else res.destroy()
   }
+}
+
+function discarded({ body }: Exchange, isLast: boolean): Promise<boolean> | true {
+  return body === null || new Promise(resolve => body.discard(isLast, resolve))
 }
 
 /** Sends the head by itself if the first chunk takes longer than to the next tick. */

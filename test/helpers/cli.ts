@@ -1,0 +1,204 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { delimiter, dirname, join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import { afterAll } from 'vitest'
+
+const ROOT = resolve(import.meta.dirname, '../..')
+const CLI = join(ROOT, 'dist/cli.js')
+
+/** One line of the host's log. */
+export interface LogLine {
+  readonly level: string
+  readonly msg: string
+  readonly functionId?: string
+  readonly [field: string]: unknown
+}
+
+export interface CliOptions {
+  /** Beside the machine's own variables, of which those named `FEZZ_*` are taken out. */
+  readonly env?: Readonly<Record<string, string>>
+  readonly cwd?: string
+  /** The program that runs the CLI. Default: the Node that runs the tests. */
+  readonly node?: string
+  /** What is run. Default: dist/cli.js of this checkout. */
+  readonly cli?: string
+}
+
+/** How a command ended. */
+export interface CliResult {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+const children = new Set<ChildProcess>()
+const folders = new Set<string>()
+
+// Also for tests that were given up: nothing they have started outlives their file.
+afterAll(async () => {
+  await Promise.all(Array.from(children, end))
+  await Promise.all(Array.from(folders, folder => rm(folder, { recursive: true, force: true })))
+})
+
+/** A folder that is gone when the tests of this file have ended. */
+export async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'fezz-e2e-'))
+  folders.add(folder)
+  return folder
+}
+
+/** The machine's environment as a user has it who has set nothing of Fezz. */
+export function plainEnvironment(): NodeJS.ProcessEnv {
+  const own = Object.entries(process.env).filter(
+    ([name]) => !/^(FEZZ|VITEST|NODE_OPTIONS)/.test(name),
+  )
+  const PATH = [dirname(process.execPath), process.env['PATH']].join(delimiter)
+  return { ...Object.fromEntries(own), PATH }
+}
+
+/** Runs `fezz ...args` to its end. */
+export async function runCli(
+  args: readonly string[],
+  options: CliOptions = {},
+): Promise<CliResult> {
+  const child = await start(args, options)
+  const output = { stdout: '', stderr: '' }
+  child.stdout?.on('data', chunk => {
+    output.stdout += chunk
+  })
+  child.stderr?.on('data', chunk => {
+    output.stderr += chunk
+  })
+  const [code, signal] = await once(child, 'close')
+  return { ...output, code, signal }
+}
+
+/** Starts `fezz serve ...args` on a free port; resolves when it listens. */
+export async function serve(args: readonly string[], options: CliOptions = {}): Promise<CliHost> {
+  const host = new CliHost(await start(['serve', ...args], options))
+  await host.line(({ msg }) => msg.startsWith('listening'))
+  return host
+}
+
+/** A running host, as its user sees it: a process, a port, a log. */
+export class CliHost implements AsyncDisposable {
+  readonly child: ChildProcess
+  /** All that was logged so far. */
+  readonly lines: LogLine[] = []
+  /** All that was written to standard error so far. */
+  stderr = ''
+  readonly exited: Promise<Pick<CliResult, 'code' | 'signal'>>
+  readonly #changed = new Set<() => void>()
+
+  constructor(child: ChildProcess) {
+    this.child = child
+    this.exited = once(child, 'close').then(([code, signal]) => ({ code, signal }))
+    void this.exited.then(() => this.#notify())
+    child.stderr?.on('data', chunk => {
+      this.stderr += chunk
+    })
+    createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', line => {
+      this.lines.push(JSON.parse(line))
+      this.#notify()
+    })
+  }
+
+  /** The port it really listens on. */
+  get port(): number {
+    return this.lines.find(({ msg }) => msg.startsWith('listening'))?.['port'] as number
+  }
+
+  /** The first `count` lines that match, as soon as there are so many. */
+  async someLines(count: number, matches: (line: LogLine) => boolean): Promise<LogLine[]> {
+    for (;;) {
+      const found = this.lines.filter(matches)
+      if (found.length >= count) return found.slice(0, count)
+      if (this.child.exitCode !== null || this.child.signalCode !== null) {
+        throw new Error(`The host ended; it said ${this.stderr}${JSON.stringify(this.lines)}`)
+      }
+      await new Promise<void>(resolve => this.#changed.add(resolve))
+    }
+  }
+
+  /** The first line that matches, past or to come. */
+  async line(matches: (line: LogLine) => boolean): Promise<LogLine> {
+    const [line] = await this.someLines(1, matches)
+    return line as LogLine
+  }
+
+  /** Lines of one function with this message. */
+  linesOf(functionId: string, msg: string): LogLine[] {
+    return this.lines.filter(line => line.functionId === functionId && line.msg === msg)
+  }
+
+  fetch(path: string, init?: RequestInit): Promise<Response> {
+    return fetch(`http://127.0.0.1:${this.port}${path}`, init)
+  }
+
+  /** Body of a GET that must succeed. */
+  async get(path: string): Promise<string> {
+    const response = await this.fetch(path)
+    const body = await response.text()
+    if (!response.ok) throw new Error(`GET ${path}: ${response.status} ${body}`)
+    return body
+  }
+
+  /** State of each function, by its id. */
+  async states(): Promise<Record<string, string>> {
+    const response = await this.fetch('/_metrics', { headers: { accept: 'application/json' } })
+    const { functions } = (await response.json()) as {
+      functions: { name: string; state: string }[]
+    }
+    return Object.fromEntries(functions.map(({ name, state }) => [name, state]))
+  }
+
+  /** Ends it as an operator would. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Pick<CliResult, 'code' | 'signal'>> {
+    this.child.kill(signal)
+    return this.exited
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return end(this.child)
+  }
+
+  #notify(): void {
+    for (const resolve of this.#changed) resolve()
+    this.#changed.clear()
+  }
+}
+
+/** Resolves when `condition` holds; the test's own time limit is what ends it otherwise. */
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise(resolve => setTimeout(resolve, 10))
+}
+
+async function start(args: readonly string[], options: CliOptions): Promise<ChildProcess> {
+  const { env = {}, cwd, node = process.execPath, cli = CLI } = options
+  const cache = env['FEZZ_CACHE_DIR'] ?? join(await temporaryFolder(), 'cache')
+  const child = spawn(node, [cli, ...args], {
+    ...(cwd !== undefined && { cwd }),
+    env: {
+      ...plainEnvironment(),
+      FEZZ_HOST: '127.0.0.1',
+      FEZZ_PORT: '0',
+      FEZZ_CACHE_DIR: cache,
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  children.add(child)
+  child.once('close', () => children.delete(child))
+  return child
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const closed = once(child, 'close')
+  child.kill('SIGKILL')
+  await closed
+}
