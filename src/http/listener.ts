@@ -13,10 +13,11 @@ export interface Listener extends AsyncDisposable {
   /** Opens the port. @throws when it is taken or not allowed */
   listen(): Promise<ListenerAddress>
   /**
-   * Ends it gracefully: from now on each response says `Connection: close`; open connections get
-   * `lingerMs` to send a last request, new ones are still accepted meanwhile; then the port is
-   * closed and what is in flight is finished. Resolves when no connection is left. Whoever cannot
-   * wait that long calls {@link close}.
+   * Ends it gracefully. Each connection open now gets `Connection: close` with its next response, or
+   * is closed after `lingerMs` without a request. New connections are accepted for `lingerMs`, so
+   * that a health check sees what goes on; then the port is closed, and they leave in the same way.
+   * Resolves when no connection is left, at once when there is none. Whoever cannot wait that long
+   * calls {@link close}.
    */
   drain(lingerMs: number): Promise<void>
   /** Cuts every connection. Idempotent. */

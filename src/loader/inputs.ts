@@ -41,7 +41,7 @@ export async function readStamped(path: string): Promise<{ bytes: Buffer; stamp:
 }
 
 /** The stamp of a file that may be missing. */
-export async function stampOf(path: string): Promise<InputStamp> {
+async function stampOf(path: string): Promise<InputStamp> {
   try {
     return (await readStamped(path)).stamp
   } catch {

@@ -42,10 +42,8 @@ function describeThrow(error: unknown, entry: string): string {
     // The bundle's own helpers have no source.
     .filter(line => !line.includes(`${BUNDLE_FILE}:`))
   const place = PLACE.exec(frames[0]?.replace(/^.*\(|^\s+at (?:async )?/, '') ?? '')?.[1] ?? entry
-  const head = lines.slice(
-    0,
-    lines.findIndex(line => FRAME.test(line)),
-  )
+  const firstFrame = lines.findIndex(line => FRAME.test(line))
+  const head = firstFrame === -1 ? lines : lines.slice(0, firstFrame)
   return [`${place}: ${head.join('\n')}`, ...frames].join('\n')
 }
 

@@ -12,7 +12,8 @@ export type Command =
   | { readonly do: 'unloaded' | 'unloadFailed'; readonly pick: number }
   | { readonly do: 'advance'; readonly ms: number }
   /** `turn` lets one microtask run, `settle` all. Until then everything happens at once. */
-  | { readonly do: 'turn' | 'settle' }
+  | { readonly do: 'turn' }
+  | { readonly do: 'settle' }
 
 export interface ModelOptions {
   readonly limits: SlotLimits
@@ -24,6 +25,8 @@ interface Acquisition {
   readonly order: number
   /** Whether it was made when nothing was about to wake up that might have come first. */
   readonly calm: boolean
+  /** Whether it was made when retire() had resolved. */
+  readonly afterEnd: boolean
   /** How many instances had died when it was made; a death may reorder those who queue. */
   readonly deaths: number
   state: 'waiting' | 'granted' | 'over'
@@ -92,8 +95,8 @@ export class SlotModel {
   /** Ends everything that was begun; afterwards nothing may be left. */
   async finish(): Promise<void> {
     await settled()
-    for (let round = 0; this.#count('waiting') > 0; round++) {
-      expect(round, 'an acquire never settles').toBeLessThan(100)
+    for (let round = 0; this.#count('waiting') + this.#countWarming() > 0; round++) {
+      expect(round, 'an acquire or warm never settles').toBeLessThan(100)
       for (const one of this.#granted()) this.#release(one)
       await this.clock.advance(this.#options.limits.loadTimeoutMs)
     }
@@ -181,20 +184,16 @@ export class SlotModel {
   }
 
   #acquire(): void {
-    const one: Acquisition = {
-      order: this.#acquisitions.length,
-      calm: this.#calm,
-      deaths: this.#deaths,
-      state: 'waiting',
-      instance: undefined,
-    }
-    this.#acquisitions.push(one)
+    const one = this.#newAcquisition()
     this.slot.acquire().then(
       instance => this.#onGranted(one, instance),
       error => {
         one.state = 'over'
         const known = ['FUNCTION_LOAD_FAILED', 'TOO_MANY_REQUESTS', 'DRAINING']
         if (!known.includes(error?.code)) this.#broken.push(`refused with ${error}`)
+        if (error?.code === 'DRAINING' && one.calm && !one.afterEnd && !this.#expelled) {
+          this.#broken.push('retire() refused a request that waited already')
+        }
       },
     )
   }
@@ -202,10 +201,21 @@ export class SlotModel {
   #tryAcquire(): void {
     const instance = this.slot.tryAcquire()
     if (instance === undefined) return
-    const order = this.#acquisitions.length
-    const made = { order, calm: this.#calm, deaths: this.#deaths }
-    this.#acquisitions.push({ ...made, state: 'granted', instance })
+    Object.assign(this.#newAcquisition(), { state: 'granted', instance })
     if (begunUnload(instance)) this.#broken.push('tryAcquire gave an instance that is unloaded')
+  }
+
+  #newAcquisition(): Acquisition {
+    const one: Acquisition = {
+      order: this.#acquisitions.length,
+      calm: this.#calm,
+      afterEnd: this.#retired?.state === 'fulfilled',
+      deaths: this.#deaths,
+      state: 'waiting',
+      instance: undefined,
+    }
+    this.#acquisitions.push(one)
+    return one
   }
 
   #release(one: Acquisition): void {
@@ -315,7 +325,7 @@ export class SlotModel {
   #checkSettled(): void {
     const { slot } = this
     const uses = this.#count('granted') + this.#count('waiting') + this.#holds
-    const warming = this.#warming.filter(one => one.state === 'waiting').length
+    const warming = this.#countWarming()
     expect(slot.active, 'active').toBe(this.#count('granted'))
     expect(slot.inUse, 'in use').toBe(uses + warming > 0)
     const live = this.executor.instances.filter(instance => this.#lives(instance))
@@ -324,12 +334,17 @@ export class SlotModel {
     if (slot.state === 'Unloaded') expect(warming, 'warming while Unloaded').toBe(0)
     if (this.#retired === undefined) return
     const over = slot.state === 'Unloaded' && (uses + warming === 0 || this.#expelled)
-    expect(this.#retired.state, 'retire()').toBe(over ? 'fulfilled' : 'waiting')
+    if (over) expect(this.#retired.state, 'retire()').toBe('fulfilled')
+    if (this.#retired.state === 'fulfilled') expect(slot.state, 'retired').toBe('Unloaded')
     if (this.#expelled) expect(['Loading', 'Unloading', 'Unloaded']).toContain(slot.state)
   }
 
   #granted(): Acquisition[] {
     return this.#acquisitions.filter(one => one.state === 'granted')
+  }
+
+  #countWarming(): number {
+    return this.#warming.filter(one => one.state === 'waiting').length
   }
 
   #count(state: Acquisition['state']): number {

@@ -26,7 +26,7 @@ export async function writeFiles(folder: string, files: Files): Promise<void> {
   }
 }
 
-export const silent: Logger = {
+const silent: Logger = {
   error() {},
   warn() {},
   info() {},

@@ -57,6 +57,13 @@ describe('a module that cannot be evaluated is an error of that file alone', () 
     expect(message).toBe("/bad.ts: threw while it was evaluated: { reason: 'because' }")
   })
 
+  it('when it throws an error without frames', async () => {
+    const { message } = await loadBetween(
+      `Error.stackTraceLimit = 0\nthrow new Error('bare')\n${GOOD}`,
+    )
+    expect(message).toBe('/bad.ts: Error: bare')
+  })
+
   it('when it requires a file that does not exist', async () => {
     const { folder, message } = await loadBetween(
       `const name = './' + 'gone.cjs'\nrequire(name)\n${GOOD}`,

@@ -19,6 +19,8 @@ export class Connection {
   pending = 0
   /** `socket.bytesRead` when the last request was dealt with; more since: another is arriving. */
   bytesSeen = 0
+  /** Whether it ends with its next response. */
+  isLeaving = false
   /** The last exchange, if its request has a body. */
   upload: Exchange | null = null
   /** The last response of the connection has begun, and says so. */
@@ -81,19 +83,17 @@ export function connectionOf(socket: Socket): Connection {
 export class Connections {
   readonly #open = new Set<Connection>()
   readonly #proxies: TrustedProxies
-  #lingerMs: number | null = null
+  #lingerMs = 0
 
   constructor(proxies: TrustedProxies) {
     this.#proxies = proxies
   }
 
   get size(): number {
-    return this.#open.size
-  }
-
-  /** Whether responses must say `Connection: close`. */
-  get isDraining(): boolean {
-    return this.#lingerMs !== null
+    let size = 0
+    // A destroyed one is gone for the server a turn before its `close` says so.
+    for (const { socket } of this.#open) if (!socket.destroyed) size++
+    return size
   }
 
   add(socket: Socket): void {
@@ -103,20 +103,23 @@ export class Connections {
     this.#open.add(connection)
     socket.on('error', ignore)
     socket.once('close', () => this.#open.delete(connection))
-    this.#lingerIfDraining(connection)
   }
 
   /** See {@link Connection.done}. */
   done(connection: Connection): void {
     connection.done()
     // Its head may have been written before the drain, and then promises a connection that stays.
-    this.#lingerIfDraining(connection)
+    if (connection.isLeaving) this.#linger(connection)
   }
 
-  /** From now on each connection ends with its next response, or after `lingerMs` without one. */
-  drain(lingerMs: number): void {
+  /** Each connection open now ends with its next response, or after `lingerMs` without one. */
+  leave(lingerMs: number): void {
     this.#lingerMs = lingerMs
-    for (const connection of this.#open) this.#lingerIfDraining(connection)
+    for (const connection of this.#open) {
+      if (connection.isLeaving) continue
+      connection.isLeaving = true
+      this.#linger(connection)
+    }
   }
 
   /** Cuts all. */
@@ -124,9 +127,9 @@ export class Connections {
     for (const { socket } of this.#open) socket.destroy()
   }
 
-  #lingerIfDraining(connection: Connection): void {
+  #linger(connection: Connection): void {
     const { socket } = connection
-    if (this.#lingerMs === null || connection.pending > 0 || socket.destroyed) return
+    if (connection.pending > 0 || socket.destroyed) return
     const timer = setTimeout(() => {
       if (connection.isIdle) socket.destroySoon()
     }, this.#lingerMs)

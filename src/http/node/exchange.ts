@@ -122,7 +122,7 @@ export class Exchange implements RequestSource {
     // be the middle of a request, and be taken for its beginning.
     if (this.#hasUpgrade || this.req.httpVersionMinor === 0) return true
     // What was pipelined behind it was sent in good faith, and is answered first.
-    if (this.#context.connections.isDraining && this.connection.pending <= 1) return true
+    if (this.connection.isLeaving && this.connection.pending <= 1) return true
     return this.body?.isBurden ?? false
   }
 

@@ -85,7 +85,7 @@ export class NodeListener implements Listener {
   }
 
   async #drain(lingerMs: number): Promise<void> {
-    this.#connections.drain(lingerMs)
+    this.#connections.leave(lingerMs)
     if (this.#connections.size > 0) {
       await new Promise<void>(resolve => {
         const timer = setTimeout(resolve, lingerMs)
@@ -95,7 +95,11 @@ export class NodeListener implements Listener {
         })
       })
     }
-    await this.#stop()
+    const stopped = this.#stop()
+    // Those that came meanwhile leave only now. Sent away earlier, clients that know no better come
+    // back at once, and the port closes on whoever is in the kernel's queue at that moment.
+    this.#connections.leave(lingerMs)
+    await stopped
     // http's own close stops its timer; it is the last call because it drops idle sockets at once.
     this.#server.close()
   }

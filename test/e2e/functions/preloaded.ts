@@ -1,0 +1,15 @@
+import type { LifecycleContext } from 'fezz'
+import { FezzFunction } from 'fezz/decorators'
+
+@FezzFunction('preloaded', '/preloaded', { preload: true })
+export class Preloaded {
+  onLoad({ log }: LifecycleContext): void {
+    log.info('onLoad ran')
+    // Nobody waits for it: a rejection that the host must live through although it only starts.
+    void Promise.reject(new Error('a stray rejection while loading'))
+  }
+
+  fetch(): Response {
+    return new Response('preloaded')
+  }
+}
