@@ -106,12 +106,9 @@ export class Registry implements AsyncDisposable {
     await Promise.all(unloading.map(slot => slot.transition))
   }
 
-  /**
-   * Unloads every instance after its last use, or after `graceMs` whether it is in use or not;
-   * resolves when none is left. Idempotent.
-   */
-  close(graceMs = Number.POSITIVE_INFINITY): Promise<void> {
-    this.#closing ??= this.#close(graceMs)
+  /** Unloads every instance after its last use; resolves when none is left. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
     return this.#closing
   }
 
@@ -119,16 +116,15 @@ export class Registry implements AsyncDisposable {
     return this.close()
   }
 
-  async #close(graceMs: number): Promise<void> {
+  /** Makes a {@link close} under way unload even what is in use. */
+  expel(): void {
+    for (const slot of [...this.#current.values(), ...this.#leaving]) slot.expel()
+  }
+
+  async #close(): Promise<void> {
     this.#sweepTimer?.cancel()
     const slots = [...this.#current.values(), ...this.#leaving]
-    const retired = Promise.all(slots.map(slot => slot.retire('shutdown')))
-    if (graceMs === Number.POSITIVE_INFINITY) return void (await retired)
-    const expel = this.#options.clock.setTimer(() => {
-      for (const slot of slots) slot.expel()
-    }, graceMs)
-    await retired
-    expel.cancel()
+    await Promise.all(slots.map(slot => slot.retire('shutdown')))
   }
 
   #retire(slot: Slot, reason: UnloadReason): void {

@@ -6,7 +6,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { HostedFunction } from './hosted-function.ts'
 
-/** What is to be different afterwards. Ids in both lists are set. */
+/** What is to be different afterwards. Ids in both lists are set; of those set twice the last counts. */
 export interface DeploymentChange {
   readonly set?: readonly Deployment[]
   readonly remove?: readonly string[]
@@ -61,8 +61,10 @@ export class Deployments {
   }
 
   async #apply(change: DeploymentChange): Promise<readonly DeploymentFailure[]> {
-    const { registry, metrics } = this.#options
-    const fresh = (change.set ?? [])
+    const { registry } = this.#options
+    const set = new Map(change.set?.map(deployment => [deployment.manifest.id, deployment]))
+    const removed = new Set(change.remove?.filter(id => this.#functions.has(id) && !set.has(id)))
+    const fresh = Array.from(set.values())
       .filter(deployment => !this.#serves(deployment))
       .map(deployment => this.#host(deployment))
     const failures = await this.#warm(fresh)
@@ -70,20 +72,38 @@ export class Deployments {
     const taking = fresh.filter(hosted => !failed.has(hosted.id))
 
     const functions = new Map(this.#functions)
-    const removed = (change.remove ?? []).filter(id => functions.has(id))
     for (const id of removed) functions.delete(id)
     for (const hosted of taking) functions.set(hosted.id, hosted)
-    const table = await RouteTable.build(routesOf(functions.values()), { previous: this.#table })
+    const table = await this.#build(functions, taking)
 
     this.#functions = functions
     this.#table = table
     for (const hosted of taking) registry.install(hosted.slot)
-    for (const id of removed) {
-      if (functions.has(id)) continue
-      registry.remove(id)
-      metrics.removeFunction(id)
-    }
+    for (const id of removed) this.#remove(id)
     return failures
+  }
+
+  async #build(
+    functions: ReadonlyMap<string, HostedFunction>,
+    taking: readonly HostedFunction[],
+  ): Promise<RouteTable<HostedFunction>> {
+    try {
+      return await RouteTable.build(routesOf(functions.values()), { previous: this.#table })
+    } catch (error) {
+      // Some are loaded already, and nobody will ever use them.
+      await Promise.all(taking.map(hosted => hosted.slot.retire('removed')))
+      throw error
+    }
+  }
+
+  /** Its metrics go when the last instance has: what still drains goes on counting. */
+  #remove(id: string): void {
+    const { registry, metrics } = this.#options
+    registry.remove(id)
+    const leaving = Array.from(registry.leaving()).filter(slot => slot.id === id)
+    Promise.all(leaving.map(slot => slot.retire('removed'))).then(() => {
+      if (!this.#functions.has(id)) metrics.removeFunction(id)
+    })
   }
 
   #serves(deployment: Deployment): boolean {
@@ -138,7 +158,10 @@ function sameDeployment(a: Deployment, b: Deployment): boolean {
   const sameCode =
     a.code.kind === 'artifact' && b.code.kind === 'artifact'
       ? a.code.sha256 === b.code.sha256 && a.code.exportName === b.code.exportName
-      : a.code.kind === 'live' && b.code.kind === 'live' && a.code.value === b.code.value
+      : a.code.kind === 'live' &&
+        b.code.kind === 'live' &&
+        a.code.value === b.code.value &&
+        a.code.webTypes === b.code.webTypes
   return (
     sameCode &&
     JSON.stringify(a.manifest) === JSON.stringify(b.manifest) &&

@@ -110,17 +110,19 @@ export class Host implements AsyncDisposable {
     this.#system.draining = true
   }
 
-  /**
-   * Unloads every function after its last use, or after `graceMs` even those in use; then closes the
-   * executor. Idempotent.
-   */
-  close(graceMs?: number): Promise<void> {
-    this.#closing ??= this.#close(graceMs)
+  /** Unloads every function after its last use, then closes the executor. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
     return this.#closing
   }
 
-  async #close(graceMs?: number): Promise<void> {
-    await this.#registry.close(graceMs)
+  /** Makes a {@link close} under way unload even the functions in use. */
+  expel(): void {
+    this.#registry.expel()
+  }
+
+  async #close(): Promise<void> {
+    await this.#registry.close()
     // Each instance has had its unloadTimeout by now; one that still hangs is given up.
     const { promise: givenUp, resolve: giveUp } = Promise.withResolvers<void>()
     const timer = this.#clock.setTimer(giveUp, CLOSE_GRACE_MS)

@@ -40,9 +40,9 @@ export class Invocation implements Deadline {
   }
 }
 
-/** W3C Trace Context, section 3.2: version, trace id, parent id, flags. */
+/** W3C Trace Context, section 3.2: version, trace id, parent id, flags; more of it from 01 on. */
 const TRACEPARENT =
-  /^(?!ff)[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}(?:-.*)?$/
+  /^(?!ff|00.{54})[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}(?:-.*)?$/
 
 /** An {@link Invocation} as its function sees it. Everything that costs is made when it is read. */
 export class InvocationContext implements FunctionContext {

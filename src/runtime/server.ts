@@ -52,6 +52,9 @@ export class HhrfServer implements AsyncDisposable {
   readonly #reserved: readonly string[]
   readonly #pending: Deployment[] = []
   #applied: Promise<void> = Promise.resolve()
+  /** The first registrations, while they are on their way: there is nothing to serve before them. */
+  #first: Promise<void> | undefined
+  readonly #hurried = Promise.withResolvers<void>()
   #guard: Disposable | undefined
   #listening: Promise<ListenerAddress> | undefined
   #closing: Promise<void> | undefined
@@ -71,7 +74,7 @@ export class HhrfServer implements AsyncDisposable {
     this.#reserved = systemPaths(this.config)
     this.#listener = new NodeListener({
       ...this.config,
-      fetch: request => this.fetch(request),
+      fetch: request => this.host.fetch(request),
       log: this.log,
       onRejected: code => this.#metrics.recordRejected(code),
     })
@@ -93,7 +96,12 @@ export class HhrfServer implements AsyncDisposable {
     this.#pending.push(this.#deployment({ manifest, code: { kind: 'live', value, webTypes } }))
     if (this.#pending.length === 1) {
       this.#applied = this.#applied.catch(() => {}).then(() => this.#applyPending())
-      this.#applied.catch(() => {})
+      const applied = this.#applied.catch(() => {})
+      if (this.host.deployments.functions.size === 0) {
+        this.#first ??= applied.then(() => {
+          this.#first = undefined
+        })
+      }
     }
     return this
   }
@@ -127,9 +135,12 @@ export class HhrfServer implements AsyncDisposable {
     return this.#applied
   }
 
-  /** Answers a request without a socket, as the listener would. */
+  /**
+   * Answers a request without a socket, as the listener would. Waits for what was registered first;
+   * for what comes later, {@link ready} does.
+   */
   fetch(request: Request): Response | Promise<Response> {
-    if (this.#pending.length > 0) return this.#applied.then(() => this.host.fetch(request))
+    if (this.#first !== undefined) return this.#first.then(() => this.host.fetch(request))
     return this.host.fetch(request)
   }
 
@@ -189,9 +200,10 @@ export class HhrfServer implements AsyncDisposable {
     return this.#closing
   }
 
-  /** Ends it at once: connections are cut, functions unloaded. Idempotent. */
+  /** Ends it at once, also when it drains: connections are cut, functions unloaded. Idempotent. */
   close(): Promise<void> {
-    this.#closing ??= this.#close(0)
+    this.#hurried.resolve()
+    this.#closing ??= this.#close()
     return this.#closing
   }
 
@@ -201,20 +213,20 @@ export class HhrfServer implements AsyncDisposable {
 
   async #drain(): Promise<void> {
     const { drainDelayMs, drainTimeoutMs } = this.config
-    const startedMs = performance.now()
     this.log.info({ inFlight: this.host.inFlight }, 'draining')
     this.host.startDraining()
-    const late = Promise.withResolvers<void>()
-    const timer = setTimeout(late.resolve, drainTimeoutMs)
-    await Promise.race([this.#listener.drain(drainDelayMs), late.promise])
+    const timer = setTimeout(this.#hurried.resolve, drainTimeoutMs)
+    await Promise.race([this.#listener.drain(drainDelayMs), this.#hurried.promise])
+    await this.#close()
     clearTimeout(timer)
-    await this.#close(Math.max(0, startedMs + drainTimeoutMs - performance.now()))
   }
 
-  /** `graceMs` is for what outlives its request: `waitUntil` promises. */
-  async #close(graceMs: number): Promise<void> {
+  async #close(): Promise<void> {
     await this.#listener.close()
-    await this.host.close(graceMs)
+    const closed = this.host.close()
+    // What outlives its connection, a `waitUntil` promise or a stuck handler, has until then.
+    this.#hurried.promise.then(() => this.host.expel())
+    await closed
     this.#metrics.close()
     if (this.#listening !== undefined) this.log.info('closed')
     this.#closed.resolve()

@@ -437,22 +437,23 @@ describe('closing', () => {
     expect(slot.state).toBe('Unloaded')
   })
 
-  it('expels what is still in use when the grace is over', async () => {
+  it('unloads even what is in use once it is expelled', async () => {
     const { clock, registry, executor, install } = setup()
     const [current, leaving] = [install('a'), install('b')]
     await current.acquire()
     await leaving.acquire()
     leaving.hold()
     registry.remove('b')
-    const closed = watch(registry.close(1_000))
-    await clock.advance(999)
+    const closed = watch(registry.close())
+    await clock.advance(60_000)
     expect(executor.instances.map(({ unloadCalls }) => unloadCalls)).toEqual([0, 0])
-    await clock.advance(1)
+    registry.expel()
+    await settled()
     expect(executor.instances.map(({ unloadCalls }) => unloadCalls)).toEqual([1, 1])
     expect(closed.state).toBe('fulfilled')
   })
 
-  it('expels within any grace whatever the instances do', async () => {
+  it('ends soon after it is expelled whatever the instances do', async () => {
     const { clock, registry, executor, install } = setup()
     executor.automatic = false
     const [loading, unloading, serving, dead] = ['a', 'b', 'c', 'd'].map(id => install(id))
@@ -465,7 +466,8 @@ describe('closing', () => {
     unloading!.unloadIfUnused('idle')
     executor.instances[2]?.exit()
     watch(loading!.acquire())
-    const closed = watch(registry.close(0))
+    const closed = watch(registry.close())
+    registry.expel()
     await clock.advance(1_000 + 500)
     expect(closed.state).toBe('fulfilled')
     expect(registry.states()).toEqual({ Unloaded: 4, Loading: 0, Ready: 0, Unloading: 0 })
@@ -478,7 +480,7 @@ describe('closing', () => {
     const { registry, installUsed, executor } = setup()
     await installUsed('a')
     const closing = registry.close()
-    expect(registry.close(0)).toBe(closing)
+    expect(registry.close()).toBe(closing)
     await closing
     await registry[Symbol.asyncDispose]()
     expect(executor.instances[0]?.unloadCalls).toBe(1)
@@ -487,7 +489,7 @@ describe('closing', () => {
   it('leaves no timer', async () => {
     const { clock, registry, installUsed } = setup()
     await installUsed('a', 'b')
-    await registry.close(60_000)
+    await registry.close()
     expect(clock.pending).toBe(0)
   })
 
