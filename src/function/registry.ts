@@ -118,6 +118,7 @@ export class Registry implements AsyncDisposable {
 
   /** Makes a {@link close} under way unload even what is in use. */
   expel(): void {
+    if (this.#closing === undefined) return
     for (const slot of [...this.#current.values(), ...this.#leaving]) slot.expel()
   }
 

@@ -293,7 +293,6 @@ export class Slot {
     this.#state = 'Unloaded'
     this.#backOff(exit.cause ?? new Error(`the instance exited: ${exit.reason}`), 0)
     this.#observer.unloaded(this, 'exited', exit.cause)
-    this.#retireIfUnused()
   }
 
   /**

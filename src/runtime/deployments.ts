@@ -100,9 +100,10 @@ export class Deployments {
   #remove(id: string): void {
     const { registry, metrics } = this.#options
     registry.remove(id)
-    const leaving = Array.from(registry.leaving()).filter(slot => slot.id === id)
-    Promise.all(leaving.map(slot => slot.retire('removed'))).then(() => {
-      if (!this.#functions.has(id)) metrics.removeFunction(id)
+    const leaving = () => Array.from(registry.leaving()).filter(slot => slot.id === id)
+    Promise.all(leaving().map(slot => slot.retire('removed'))).then(() => {
+      // It may be back, and may even have been removed again.
+      if (!this.#functions.has(id) && leaving().length === 0) metrics.removeFunction(id)
     })
   }
 

@@ -222,12 +222,15 @@ export class HhrfServer implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
+    // The host's own timers keep no process alive, and an onUnload may wait for nothing else.
+    const alive = setInterval(() => {}, 60_000)
     await this.#listener.close()
     const closed = this.host.close()
     // What outlives its connection, a `waitUntil` promise or a stuck handler, has until then.
     this.#hurried.promise.then(() => this.host.expel())
     await closed
     this.#metrics.close()
+    clearInterval(alive)
     if (this.#listening !== undefined) this.log.info('closed')
     this.#closed.resolve()
   }

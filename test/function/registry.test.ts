@@ -414,17 +414,21 @@ describe('closing', () => {
     await installUsed('g')
     executor.automatic = false
     const closed = watch(registry.close())
+    const [leaving, current] = executor.instances
+    current?.finishUnload()
     await clock.advance(100)
-    expect(closed.state).toBe('waiting')
+    expect(closed.state, 'while a leaving slot serves').toBe('waiting')
     before.release(clock.now())
-    for (const instance of executor.instances) instance.finishUnload()
+    await settled()
+    expect(closed.state, 'while a leaving slot unloads').toBe('waiting')
+    leaving?.finishUnload()
     await settled()
     expect(closed.state).toBe('fulfilled')
-    expect(heard.slice(2).sort()).toEqual(['f v1 replaced', 'g v1 shutdown'])
+    expect(heard.slice(2)).toEqual(['g v1 shutdown', 'f v1 replaced'])
     expect(executor.instances.map(({ unloadCalls }) => unloadCalls)).toEqual([1, 1])
   })
 
-  it('waits for requests in flight without a limit unless told one', async () => {
+  it('waits for requests in flight for as long as they take', async () => {
     const { clock, registry, install } = setup()
     const slot = install('f')
     await slot.acquire()
@@ -451,6 +455,16 @@ describe('closing', () => {
     await settled()
     expect(executor.instances.map(({ unloadCalls }) => unloadCalls)).toEqual([1, 1])
     expect(closed.state).toBe('fulfilled')
+  })
+
+  it('is what expelling needs: without it, nothing current is touched', async () => {
+    const { registry, install, heard } = setup()
+    const slot = install('f')
+    await slot.acquire()
+    registry.expel()
+    await settled()
+    expect(slot.state).toBe('Ready')
+    expect(heard).toEqual(['f v1 loaded'])
   })
 
   it('ends soon after it is expelled whatever the instances do', async () => {

@@ -45,7 +45,7 @@ describe('death', () => {
   })
 
   it('after 30 s of life starts the backoff afresh', async () => {
-    const { clock, executor, ready, request } = setup()
+    const { clock, executor, ready, request, heard } = setup()
     ;(await ready()).exit()
     await settled()
     const second = await ready()
@@ -54,6 +54,14 @@ describe('death', () => {
     await settled()
     request()
     expect(executor.loads).toHaveLength(3)
+    // Once only: what follows counts again.
+    for (const retryInMs of [100, 200, 400]) {
+      executor.last.fail(new Error('x'))
+      await settled()
+      expect(heard.at(-1)).toBe(`failed: x, in ${retryInMs}`)
+      await clock.advance(retryInMs)
+      request()
+    }
   })
 
   it('while serving: the request is released as usual, and the next one is served', async () => {
@@ -138,6 +146,7 @@ describe('death', () => {
     const next = request()
     await settled()
     const after = executor.last.succeed()
+    await settled()
     before.exit()
     await settled()
     expect(next.value).toBe(after)

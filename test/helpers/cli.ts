@@ -21,10 +21,13 @@ export interface CliOptions {
   /** Beside the machine's own variables, of which those named `FEZZ_*` are taken out. */
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
-  /** The program that runs the CLI. Default: the Node that runs the tests. */
-  readonly node?: string
-  /** What is run. Default: dist/cli.js of this checkout. */
-  readonly cli?: string
+  /**
+   * The program that is Fezz, and its first arguments. Default: dist/cli.js of this checkout, on the
+   * Node that runs the tests.
+   */
+  readonly command?: readonly [string, ...string[]]
+  /** For {@link runCli}: ends it when its standard output matches. */
+  readonly stopAfter?: RegExp
 }
 
 /** How a command ended. */
@@ -35,6 +38,7 @@ export interface CliResult {
   readonly stderr: string
 }
 
+const OURS = /^(?:FEZZ_|VITEST|NODE_OPTIONS|NODE_ENV|npm_(?!config_)|npm_config_local_prefix)/
 const children = new Set<ChildProcess>()
 const folders = new Set<string>()
 
@@ -51,11 +55,12 @@ export async function temporaryFolder(): Promise<string> {
   return folder
 }
 
-/** The machine's environment as a user has it who has set nothing of Fezz. */
+/**
+ * The environment of a user who has set nothing of Fezz and is inside no npm script, with the Node
+ * that runs the tests.
+ */
 export function plainEnvironment(): NodeJS.ProcessEnv {
-  const own = Object.entries(process.env).filter(
-    ([name]) => !/^(FEZZ|VITEST|NODE_OPTIONS)/.test(name),
-  )
+  const own = Object.entries(process.env).filter(([name]) => !OURS.test(name))
   const PATH = [dirname(process.execPath), process.env['PATH']].join(delimiter)
   return { ...Object.fromEntries(own), PATH }
 }
@@ -69,6 +74,7 @@ export async function runCli(
   const output = { stdout: '', stderr: '' }
   child.stdout?.on('data', chunk => {
     output.stdout += chunk
+    if (options.stopAfter?.test(output.stdout)) child.kill('SIGTERM')
   })
   child.stderr?.on('data', chunk => {
     output.stderr += chunk
@@ -172,24 +178,21 @@ export class CliHost implements AsyncDisposable {
   }
 }
 
-/** Resolves when `condition` holds; the test's own time limit is what ends it otherwise. */
-export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise(resolve => setTimeout(resolve, 10))
-}
-
 async function start(args: readonly string[], options: CliOptions): Promise<ChildProcess> {
-  const { env = {}, cwd, node = process.execPath, cli = CLI } = options
-  const cache = env['FEZZ_CACHE_DIR'] ?? join(await temporaryFolder(), 'cache')
-  const child = spawn(node, [cli, ...args], {
+  const { env = {}, cwd, command = [process.execPath, CLI] } = options
+  const [program, ...first] = command
+  const child = spawn(program, [...first, ...args], {
     ...(cwd !== undefined && { cwd }),
     env: {
       ...plainEnvironment(),
       FEZZ_HOST: '127.0.0.1',
       FEZZ_PORT: '0',
-      FEZZ_CACHE_DIR: cache,
+      FEZZ_CACHE_DIR: env['FEZZ_CACHE_DIR'] ?? (await temporaryFolder()),
       ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
+    // A group of its own: npx, unlike the host itself, does not end what it has started.
+    detached: command[0] !== process.execPath,
   })
   children.add(child)
   child.once('close', () => children.delete(child))
@@ -197,8 +200,9 @@ async function start(args: readonly string[], options: CliOptions): Promise<Chil
 }
 
 async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
+  if (!children.has(child)) return
   const closed = once(child, 'close')
-  child.kill('SIGKILL')
+  if (child.spawnfile === process.execPath) child.kill('SIGKILL')
+  else process.kill(-(child.pid as number), 'SIGKILL')
   await closed
 }

@@ -47,9 +47,12 @@ export class SlotModel {
   readonly #options: ModelOptions
   readonly #acquisitions: Acquisition[] = []
   readonly #loadedAtMs = new Map<FakeLoad, number>()
-  /** Loads that their slot still waits for. */
-  readonly #awaited = new Set<FakeLoad>()
+  /** The load that the slot waits for. */
+  #awaited: FakeLoad | undefined
+  /** The instance that the slot may hand out: not unloading, not dead, not too late. */
+  #current: FakeInstance | undefined
   readonly #warming: Watched<void>[] = []
+  readonly #justGranted: Acquisition[] = []
   /** Broken rules found in callbacks, where a throw would go to the slot instead of the test. */
   readonly #broken: string[] = []
   #retired: Watched<void> | undefined
@@ -90,6 +93,16 @@ export class SlotModel {
     this.#act(command)
     this.#check()
     return undefined
+  }
+
+  /** Lets loads fail, each when its retry is due. */
+  async failLoads(count: number): Promise<void> {
+    for (let i = 0; i < count; i++) {
+      this.#warming.push(watch(this.slot.warm()))
+      this.#act({ do: 'failed', pick: 0 })
+      await this.#pass(BACKOFF_MAX_MS)
+    }
+    expect(this.executor.loads, 'loads').toHaveLength(count)
   }
 
   /** Ends everything that was begun; afterwards nothing may be left. */
@@ -234,42 +247,27 @@ export class SlotModel {
     if (begunUnload(instance) && !this.#expelled) {
       this.#broken.push('acquire gave an instance whose unload had begun')
     }
-    const before = one.calm ? this.#acquisitions.slice(0, one.order) : []
-    for (const other of before) {
-      if (other.state === 'waiting' && other.deaths === this.#deaths) {
-        this.#broken.push(`acquire ${one.order} overtook ${other.order}`)
-      }
-    }
+    this.#justGranted.push(one)
   }
 
   #onLoad(load: FakeLoad): void {
     const nowMs = this.clock.now()
-    for (const other of this.#awaited) {
-      const ageMs = nowMs - (this.#loadedAtMs.get(other) ?? 0)
-      if (ageMs < this.#options.limits.loadTimeoutMs) this.#broken.push('two loads at a time')
-    }
-    if (this.executor.instances.some(instance => this.#lives(instance))) {
-      this.#broken.push('a load beside a live instance')
-    }
+    if (this.#awaited !== undefined) this.#broken.push('two loads at a time')
+    if (this.#current?.dead === false) this.#broken.push('a load beside a live instance')
     if (nowMs < this.#retryNotBeforeMs) this.#broken.push('a load before its retry was due')
     if (this.#retired?.state === 'fulfilled') this.#broken.push('a load after retire()')
     this.#loadedAtMs.set(load, nowMs)
-    this.#awaited.clear()
-    this.#awaited.add(load)
-  }
-
-  /** The one instance that the slot may hand out: not dead, not unloading, not too late. */
-  #lives(instance: FakeInstance): boolean {
-    return !instance.dead && instance.unloadCalls === 0 && this.slot.state === 'Ready'
+    this.#awaited = load
   }
 
   #onLoaded(): void {
-    this.#awaited.clear()
+    this.#current = this.#awaited?.instance
+    this.#awaited = undefined
     this.#readySinceMs = this.clock.now()
   }
 
   #onLoadFailed(retryInMs: number): void {
-    this.#awaited.clear()
+    this.#awaited = undefined
     const capMs = this.#fail(BACKOFF_FIRST_MS)
     if (retryInMs < capMs / 2 || retryInMs > capMs) {
       this.#broken.push(`retry in ${retryInMs} ms where the cap is ${capMs} ms`)
@@ -278,6 +276,8 @@ export class SlotModel {
   }
 
   #onDeath(): void {
+    if (this.#current?.dead !== true) this.#broken.push('a death that did not happen')
+    this.#current = undefined
     this.#deaths++
     this.#retryNotBeforeMs = this.clock.now() + this.#fail(0) / 2
   }
@@ -297,14 +297,14 @@ export class SlotModel {
     const startedMs = this.#loadedAtMs.get(instance.attempt) ?? 0
     const used = this.#granted().some(one => one.instance === instance)
     // A load that came too late never was the slot's instance; nobody can use it.
-    const wasCurrent = this.slot.state === 'Unloading'
-    if (!wasCurrent) {
+    if (instance !== this.#current) {
       if (this.clock.now() - startedMs < this.#options.limits.loadTimeoutMs) {
         this.#broken.push('an instance was thrown away that came in time')
       }
       if (used) this.#broken.push('a late instance was handed out')
       return
     }
+    this.#current = undefined
     this.#failures = 0
     if (this.#expelled) return
     if (used) this.#broken.push('unloaded while a request uses it')
@@ -321,17 +321,34 @@ export class SlotModel {
     expect(this.slot.active, 'active').toBeGreaterThanOrEqual(this.#count('granted'))
   }
 
+  /** Whoever is served while one waits that came before has overtaken it. */
+  #checkOrder(): void {
+    for (const one of this.#justGranted.splice(0)) {
+      const before = one.calm ? this.#acquisitions.slice(0, one.order) : []
+      const overtaken = before.filter(
+        other => other.state === 'waiting' && other.deaths === this.#deaths,
+      )
+      expect(overtaken, `overtaken by ${one.order}`).toEqual([])
+    }
+  }
+
   /** Holds when nothing is under way but what waits for the clock or the executor. */
   #checkSettled(): void {
     const { slot } = this
+    this.#checkOrder()
     const uses = this.#count('granted') + this.#count('waiting') + this.#holds
     const warming = this.#countWarming()
     expect(slot.active, 'active').toBe(this.#count('granted'))
     expect(slot.inUse, 'in use').toBe(uses + warming > 0)
-    const live = this.executor.instances.filter(instance => this.#lives(instance))
-    expect(live.length, 'live instances').toBe(slot.state === 'Ready' ? 1 : 0)
-    expect(this.#awaited.size > 0, 'loading').toBe(slot.state === 'Loading')
+    expect(this.#current?.dead, 'dead and still there').not.toBe(true)
+    expect(slot.state === 'Ready', 'Ready').toBe(this.#current !== undefined)
+    expect(slot.state === 'Loading', 'Loading').toBe(this.#awaited !== undefined)
     if (slot.state === 'Unloaded') expect(warming, 'warming while Unloaded').toBe(0)
+    if (slot.state === 'Ready' && this.#count('waiting') > 0) {
+      const { limits, maxConcurrency } = this.#options
+      expect(this.#count('waiting'), 'queue').toBeLessThanOrEqual(limits.maxQueue)
+      expect(slot.active, 'active while others wait').toBe(maxConcurrency)
+    }
     if (this.#retired === undefined) return
     const over = slot.state === 'Unloaded' && (uses + warming === 0 || this.#expelled)
     if (over) expect(this.#retired.state, 'retire()').toBe('fulfilled')
