@@ -1,12 +1,14 @@
+import { setTimeout } from 'node:timers/promises'
 import type { LifecycleContext } from 'fezz'
 import { FezzFunction } from 'fezz/decorators'
 
 @FezzFunction('preloaded', '/preloaded', { preload: true })
 export class Preloaded {
-  onLoad({ log }: LifecycleContext): void {
+  async onLoad({ log }: LifecycleContext): Promise<void> {
     log.info('onLoad ran')
     // Nobody waits for it: a rejection that the host must live through although it only starts.
     void Promise.reject(new Error('a stray rejection while loading'))
+    await setTimeout(10)
   }
 
   fetch(): Response {
