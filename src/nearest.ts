@@ -1,13 +1,13 @@
 /**
  * The candidate that takes the fewest typing mistakes to become `word`, whatever their case;
- * `undefined` when none takes fewer than a third of its letters.
+ * `undefined` when none takes at most two, or a third of its letters.
  */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined
   let least = Number.POSITIVE_INFINITY
   for (const candidate of candidates) {
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase())
-    if (distance >= least || distance > Math.max(1, candidate.length / 3)) continue
+    if (distance >= least || distance > Math.max(2, candidate.length / 3)) continue
     best = candidate
     least = distance
   }

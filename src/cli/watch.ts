@@ -11,14 +11,19 @@ export function watchFiles(files: ServedFiles, log: Logger): Disposable {
   const watchers = new Map<string, FSWatcher>()
   let pending: NodeJS.Timeout | undefined
 
-  const changed = (_event: string, name: string | null) => {
-    if (name !== null && basename(name).startsWith('.')) return
+  const changed = (event: string, name: string | null) => {
+    // A file that only grows, such as a log, is nobody's source: without this, a log in a watched
+    // folder would feed on its own error lines.
+    const matters = name === null || event === 'rename' || isSource(name)
+    if (!matters || name?.startsWith('.')) return
     clearTimeout(pending)
     pending = setTimeout(async () => {
       files.log(await files.refresh())
       watchFolders()
     }, SETTLE_MS)
   }
+  const isSource = (name: string) =>
+    /\.[cm]?[jt]sx?$/.test(name) || [...files.inputs].some(input => basename(input) === name)
   // Folders, not files: a file that is replaced or new would be missed.
   const watchFolders = () => {
     const folders = new Set([...files.paths.map(folderOf), ...[...files.inputs].map(dirname)])

@@ -16,8 +16,7 @@ export interface Listener extends AsyncDisposable {
    * Ends it gracefully. Each connection open now gets `Connection: close` with its next response, or
    * is closed after `lingerMs` without a request. New connections are accepted for `lingerMs`, so
    * that a health check sees what goes on; then the port is closed, and they leave in the same way.
-   * Resolves when no connection is left, at once when there is none. Whoever cannot wait that long
-   * calls {@link close}.
+   * Resolves when no connection is left. Whoever cannot wait that long calls {@link close}.
    */
   drain(lingerMs: number): Promise<void>
   /** Cuts every connection. Idempotent. */

@@ -2,7 +2,7 @@ import { FezzError } from '../errors.ts'
 import { canonicalPath } from './canonical-path.ts'
 
 /** One segment of a pattern; a literal's text is in its canonical form. */
-export interface PatternSegment {
+interface PatternSegment {
   readonly kind: 'literal' | 'param' | 'rest'
   /** The literal, the parameter's name, or `*`. */
   readonly text: string

@@ -178,7 +178,10 @@ function fromProgram(given: ConfigInput): Assignment[] {
 function fromFlags(flags: Readonly<Record<string, unknown>>): Assignment[] {
   return Object.entries(flags).flatMap(([name, input]) => {
     if (input === undefined || name === CONFIG_FILE.name) return []
-    if (!isSetting(name)) throw unknownSetting(name, ' among the flags')
+    if (!isSetting(name)) {
+      const near = nearest(name, SETTING_NAMES) as SettingName | undefined
+      throw unknown(`flag "${name}"`, near && flagOf(near))
+    }
     return [{ name, input, origin: ` from ${flagOf(name)}` }]
   })
 }

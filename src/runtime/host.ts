@@ -272,7 +272,13 @@ export class Host implements AsyncDisposable {
 
   #logRequest({ hosted, request, requestId }: Invocation, response: Response, durationMs: number) {
     const { method } = request
-    const fields = { requestId, method, path: pathOf(request), status: response.status, durationMs }
+    const fields = {
+      requestId,
+      method,
+      path: pathOf(request),
+      status: response.status,
+      durationMs: Math.round(durationMs * 1000) / 1000,
+    }
     hosted.log.debug(fields, 'request')
   }
 

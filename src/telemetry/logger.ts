@@ -71,7 +71,7 @@ function prettyDestination(lines: LineDestination): LineDestination {
   const format = prettyFactory({
     colorize: isatty(1),
     translateTime: 'SYS:HH:MM:ss.l',
-    ignore: 'pid,hostname',
+    singleLine: true,
   })
   return { write: line => lines.write(format(line)) }
 }

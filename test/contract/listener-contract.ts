@@ -547,9 +547,12 @@ export function describeListener(name: string, make: MakeListener): void {
     })
 
     describe('drain', () => {
-      it('resolves at once without connections, and the port is closed', async () => {
+      it('takes new connections during the linger, also when none was open, and none after', async () => {
         const { listener, port } = await start(() => new Response('x'))
-        await listener.drain(60_000)
+        const drained = listener.drain(200)
+        const client = await connect(port)
+        await client.send(get('/')).untilReceived('\r\n\r\nx')
+        await drained
         await expect(RawClient.connect(port)).rejects.toThrow('ECONNREFUSED')
       })
 

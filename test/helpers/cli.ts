@@ -99,11 +99,15 @@ export class CliHost implements AsyncDisposable {
   stderr = ''
   readonly exited: Promise<Pick<CliResult, 'code' | 'signal'>>
   readonly #changed = new Set<() => void>()
+  #hasEnded = false
 
   constructor(child: ChildProcess) {
     this.child = child
     this.exited = once(child, 'close').then(([code, signal]) => ({ code, signal }))
-    void this.exited.then(() => this.#notify())
+    void this.exited.then(() => {
+      this.#hasEnded = true
+      this.#notify()
+    })
     child.stderr?.on('data', chunk => {
       this.stderr += chunk
     })
@@ -123,7 +127,7 @@ export class CliHost implements AsyncDisposable {
     for (;;) {
       const found = this.lines.filter(matches)
       if (found.length >= count) return found.slice(0, count)
-      if (this.child.exitCode !== null || this.child.signalCode !== null) {
+      if (this.#hasEnded) {
         throw new Error(`The host ended; it said ${this.stderr}${JSON.stringify(this.lines)}`)
       }
       await new Promise<void>(resolve => this.#changed.add(resolve))

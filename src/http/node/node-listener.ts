@@ -86,15 +86,13 @@ export class NodeListener implements Listener {
 
   async #drain(lingerMs: number): Promise<void> {
     this.#connections.leave(lingerMs)
-    if (this.#connections.size > 0) {
-      await new Promise<void>(resolve => {
-        const timer = setTimeout(resolve, lingerMs)
-        this.#server.once('close', () => {
-          clearTimeout(timer)
-          resolve()
-        })
+    await new Promise<void>(resolve => {
+      const timer = setTimeout(resolve, lingerMs)
+      this.#server.once('close', () => {
+        clearTimeout(timer)
+        resolve()
       })
-    }
+    })
     const stopped = this.#stop()
     // Those that came meanwhile leave only now. Sent away earlier, clients that know no better come
     // back at once, and the port closes on whoever is in the kernel's queue at that moment.
