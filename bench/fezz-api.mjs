@@ -10,6 +10,7 @@ const entry = join(projectFolder, 'dist', 'index.js')
  * @returns the host as the measurements see it:
  *   `deploy(folder)` builds a folder's functions and gives them routes, loading none;
  *   `register(input, fetch)` adds or replaces one function, whole table swapped, when it resolves;
+ *   `Response` is the class that functions get;
  *   `fetch(request)` is one request without a socket;
  *   `listen()` opens a port on 127.0.0.1 and resolves to its number;
  *   `unloadAll()` resolves when every loaded function is Unloaded;
@@ -17,7 +18,7 @@ const entry = join(projectFolder, 'dist', 'index.js')
  */
 export async function createHost({ cache }) {
   if (!existsSync(entry)) throw new Error('dist/index.js is missing: npm run build')
-  const { HhrfServer, Loader } = await import(entry)
+  const { HhrfServer, Loader, Response } = await import(entry)
   const server = new HhrfServer({
     host: '127.0.0.1',
     port: 0,
@@ -32,7 +33,8 @@ export async function createHost({ cache }) {
       if (errors.length > 0) throw errors[0]
       await server.deploy({ set: functions })
     },
-    register: (input, fetch) => server.register({ fetch }, input).ready(),
+    register: (input, fetch) => server.register({ fetch }, { ...input, webTypes: 'fezz' }).ready(),
+    Response,
     fetch: request => server.fetch(request),
     listen: async () => (await server.listen()).port,
     unloadAll: () => server.host.unloadUnused(),

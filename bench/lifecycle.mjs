@@ -41,7 +41,7 @@ async function measureLoads() {
   return using(createHost({ cache }), async host => {
     await host.deploy(functions)
     // Whatever the host itself does for the first time is not a load's cost.
-    await host.register({ id: 'first', path: '/first' }, () => new Response('first'))
+    await host.register({ id: 'first', path: '/first' }, () => new host.Response('first'))
     await answer(host, '/first')
     const firstLoads = []
     for (let index = 0; index < FIRST_LOADS; index++) {
@@ -93,7 +93,7 @@ async function measureSwaps() {
   return using(createHost({ cache }), async host => {
     await host.deploy(functions)
     const hello = version => ({ id: 'hello', path: '/hello', version: `v${version}` })
-    await host.register(hello(0), () => new Response('Hello, World!'))
+    await host.register(hello(0), () => new host.Response('Hello, World!'))
     const url = `http://127.0.0.1:${await host.listen()}/hello`
     await load(url, 1)
 
@@ -108,7 +108,7 @@ async function measureSwaps() {
     const swaps = []
     const until = performance.now() + SWAPPING_MS
     for (let version = 1; performance.now() < until; version++) {
-      const replace = () => host.register(hello(version), () => new Response('Hello, World!'))
+      const replace = () => host.register(hello(version), () => new host.Response('Hello, World!'))
       swaps.push(await timed(replace))
       await rest(50)
     }
