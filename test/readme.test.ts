@@ -22,7 +22,7 @@ function row(...cells: readonly string[]): string {
 }
 
 function code(text: string): string {
-  return text === '' ? '' : `\`${text}\``
+  return text === '' ? '–' : `\`${text}\``
 }
 
 function settingRow({ name, flag, placeholder, env, default: byDefault, description }: SettingRow) {

@@ -22,7 +22,7 @@ export interface RouteMethodNotAllowed {
 /** How {@link RouteTable.build} goes about it. */
 export interface BuildOptions<T> {
   /**
-   * Time between turns of the event loop, in milliseconds. Default 3: a garbage collection that
+   * Time between turns of the event loop, in milliseconds. Default 2: a garbage collection that
    * falls into a slice comes on top, and both together stay below 10.
    */
   readonly sliceMs?: number
@@ -70,7 +70,7 @@ export class RouteTable<T = string> {
    */
   static async build<T>(
     entries: Iterable<RouteEntry<T>>,
-    { sliceMs = 3, previous, signal }: BuildOptions<T> = {},
+    { sliceMs = 2, previous, signal }: BuildOptions<T> = {},
   ): Promise<RouteTable<T>> {
     const steps = TableIndex.build(
       [...entries],
