@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { FezzError } from '../errors.ts'
 import { Loader } from '../loader/loader.ts'
 import { installStackMapping } from '../loader/stack.ts'
-import { HhrfServer } from '../runtime/server.ts'
+import { HostServer } from '../runtime/host-server.ts'
 import { standardOutput } from '../telemetry/destination.ts'
 import { functionTable } from './function-table.ts'
 import { type Problem, ServedFiles } from './served-files.ts'
@@ -24,7 +24,7 @@ const DEFAULT_FOLDERS = ['functions', 'examples']
  */
 export async function serve(paths: readonly string[], options: ServeOptions): Promise<void> {
   installStackMapping()
-  await using server = new HhrfServer({}, { env: process.env, flags: options.flags })
+  await using server = new HostServer({}, { env: process.env, flags: options.flags })
   using _guard = server.guard()
   const { config, log } = server
   const loader = new Loader({ cacheDir: config.cacheDir, log })

@@ -1,6 +1,6 @@
 import { FezzError } from '../errors.ts'
 import type { Loader } from '../loader/loader.ts'
-import type { HhrfServer } from '../runtime/server.ts'
+import type { HostServer } from '../runtime/host-server.ts'
 
 /** Why a file, or a version of a function, is not served. */
 export interface Problem {
@@ -12,12 +12,12 @@ export interface Problem {
 export class ServedFiles {
   readonly paths: readonly string[]
   readonly #loader: Loader
-  readonly #server: HhrfServer
+  readonly #server: HostServer
   /** Which file each function came from. */
   #origins: ReadonlyMap<string, string> = new Map()
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(paths: readonly string[], loader: Loader, server: HhrfServer) {
+  constructor(paths: readonly string[], loader: Loader, server: HostServer) {
     this.paths = paths
     this.#loader = loader
     this.#server = server

@@ -1,7 +1,7 @@
 import { mkdir, readFile, stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import type { FoundFunction } from '../function/adapt.ts'
+import type { FoundFunction } from '../function/declared.ts'
 import { BUNDLE_FILE, MANIFEST_FILE, MAP_FILE, writeAtomically } from './artifact.ts'
 import type { Entry } from './discover.ts'
 import { type InputStamp, renewStamps, sha256Of } from './inputs.ts'

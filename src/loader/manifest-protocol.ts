@@ -1,4 +1,4 @@
-import type { FoundFunction } from '../function/adapt.ts'
+import type { FoundFunction } from '../function/declared.ts'
 import type { ArtifactCode } from './artifact.ts'
 
 /** What the manifest worker is asked for: the functions of one bundle. */

@@ -1,7 +1,7 @@
 import { inspect, types } from 'node:util'
 import { type MessagePort, parentPort } from 'node:worker_threads'
 import { FezzError } from '../errors.ts'
-import { functionsIn } from '../function/adapt.ts'
+import { functionsIn } from '../function/declared.ts'
 import { BUNDLE_FILE } from './artifact.ts'
 import { type EvaluatedArtifact, evaluateArtifact } from './evaluate.ts'
 import type { ManifestJob, ManifestReply } from './manifest-protocol.ts'

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { FezzError } from '../errors.ts'
-import type { FoundFunction } from '../function/adapt.ts'
+import type { FoundFunction } from '../function/declared.ts'
 import type { ManifestJob, ManifestReply } from './manifest-protocol.ts'
 
 export interface ManifestReaderOptions {

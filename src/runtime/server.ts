@@ -1,26 +1,8 @@
-import { FezzError } from '../errors.ts'
-import { InProcessExecutor } from '../executors/in-process/in-process-executor.ts'
-import { manifestFor } from '../function/adapt.ts'
 import type { Deployment } from '../function/contract.ts'
-import type { Manifest, ManifestInput } from '../function/manifest.ts'
+import { manifestFor } from '../function/declared.ts'
+import type { ManifestInput } from '../function/manifest.ts'
 import type { ListenerAddress } from '../http/listener.ts'
-import { NodeListener } from '../http/node/node-listener.ts'
-import { evaluateArtifact } from '../loader/evaluate.ts'
-import { mapStack } from '../loader/stack.ts'
-import { createLogger, type Logger } from '../telemetry/logger.ts'
-import { Metrics } from '../telemetry/metrics.ts'
-import {
-  type ConfigInput,
-  type ConfigSources,
-  type HhrfConfig,
-  type HostConfig,
-  resolveConfig,
-} from './config.ts'
-import type { DeploymentFailure } from './deployments.ts'
-import { Host } from './host.ts'
-import { onSignals, onUncaught } from './signals.ts'
-import { systemPaths } from './system-endpoints.ts'
-import { version } from './version.ts'
+import { HostServer } from './host-server.ts'
 
 export interface RegisterOptions extends Partial<ManifestInput> {
   /**
@@ -31,11 +13,8 @@ export interface RegisterOptions extends Partial<ManifestInput> {
   webTypes?: 'platform' | 'fezz'
 }
 
-/** What a deployment is made of, beside the host's own variables. */
-type DeployableFunction = Pick<Deployment, 'manifest' | 'code'>
-
 /**
- * HHRF, the Host HTTP Runtime: a host, its listener, and the life of the process around them.
+ * HHRF, the Host HTTP Runtime, for programs that bring functions of their own.
  *
  * @example
  * ```ts
@@ -43,42 +22,11 @@ type DeployableFunction = Pick<Deployment, 'manifest' | 'code'>
  * await server.run()
  * ```
  */
-export class HhrfServer implements AsyncDisposable {
-  readonly config: HostConfig
-  readonly log: Logger
-  readonly host: Host
-  readonly #metrics = new Metrics(version)
-  readonly #listener: NodeListener
-  readonly #reserved: readonly string[]
+export class HhrfServer extends HostServer {
   readonly #pending: Deployment[] = []
   #applied: Promise<void> = Promise.resolve()
   /** The first registrations, while they are on their way: there is nothing to serve before them. */
   #first: Promise<void> | undefined
-  readonly #hurried = Promise.withResolvers<void>()
-  #guard: Disposable | undefined
-  #listening: Promise<ListenerAddress> | undefined
-  #closing: Promise<void> | undefined
-  readonly #closed = Promise.withResolvers<void>()
-
-  /**
-   * @param config settings; what they leave open comes from `sources`, then the defaults
-   * @param sources default: the environment of the process
-   * @throws FezzError `INVALID_CONFIG`
-   */
-  constructor(config?: HhrfConfig | ConfigInput, sources: ConfigSources = { env: process.env }) {
-    this.config = resolveConfig(config, sources)
-    const { logLevel, logFormat } = this.config
-    this.log = createLogger({ level: logLevel, format: logFormat, mapStack })
-    const executor = new InProcessExecutor({ evaluate: evaluateArtifact, log: this.log })
-    this.host = new Host({ config: this.config, log: this.log, metrics: this.#metrics, executor })
-    this.#reserved = systemPaths(this.config)
-    this.#listener = new NodeListener({
-      ...this.config,
-      fetch: request => this.host.fetch(request),
-      log: this.log,
-      onRejected: code => this.#metrics.recordRejected(code),
-    })
-  }
 
   /**
    * Adds a function of this program, or replaces the one with its id without losing a request.
@@ -91,9 +39,9 @@ export class HhrfServer implements AsyncDisposable {
   register(value: unknown, options: RegisterOptions = {}): this {
     const { webTypes = 'platform', ...declared } = options
     const manifest = manifestFor(value, declared)
-    const refusal = this.#refusalOf(manifest)
+    const refusal = this.refusalOf(manifest)
     if (refusal !== undefined) throw refusal
-    this.#pending.push(this.#deployment({ manifest, code: { kind: 'live', value, webTypes } }))
+    this.#pending.push(this.deploymentOf({ manifest, code: { kind: 'live', value, webTypes } }))
     if (this.#pending.length === 1) {
       this.#applied = this.#applied.catch(() => {}).then(() => this.#applyPending())
       const applied = this.#applied.catch(() => {})
@@ -104,26 +52,6 @@ export class HhrfServer implements AsyncDisposable {
       }
     }
     return this
-  }
-
-  /**
-   * Puts functions in force, takes others out, as one change.
-   *
-   * @returns those that did not take over, and why; a version before them goes on serving
-   */
-  async deploy(change: {
-    readonly set?: readonly DeployableFunction[]
-    readonly remove?: readonly string[]
-  }): Promise<readonly DeploymentFailure[]> {
-    const refused: DeploymentFailure[] = []
-    const set: Deployment[] = []
-    for (const found of change.set ?? []) {
-      const error = this.#refusalOf(found.manifest)
-      if (error === undefined) set.push(this.#deployment(found))
-      else refused.push({ id: found.manifest.id, error })
-    }
-    const failures = await this.host.deploy({ set, remove: change.remove ?? [] })
-    return [...refused, ...failures]
   }
 
   /**
@@ -139,100 +67,15 @@ export class HhrfServer implements AsyncDisposable {
    * Answers a request without a socket, as the listener would. Waits for what was registered first;
    * for what comes later, {@link ready} does.
    */
-  fetch(request: Request): Response | Promise<Response> {
+  override fetch(request: Request): Response | Promise<Response> {
     if (this.#first !== undefined) return this.#first.then(() => this.host.fetch(request))
     return this.host.fetch(request)
   }
 
-  /**
-   * Opens the port; the process is left alone. Joined when called again.
-   *
-   * @throws FezzError `INVALID_CONFIG` when the address cannot be listened on
-   */
-  listen(): Promise<ListenerAddress> {
-    this.#listening ??= this.#listen()
-    return this.#listening
-  }
-
-  async #listen(): Promise<ListenerAddress> {
+  /** Opens the port when everything registered so far is in force. Joined when called again. */
+  override async listen(): Promise<ListenerAddress> {
     await this.ready()
-    const address = await this.#listener.listen().catch(cause => {
-      this.#listening = undefined
-      throw cannotListen(this.config, cause)
-    })
-    this.log.info({ ...address }, `listening on http://${address.host}:${address.port}`)
-    return address
-  }
-
-  /**
-   * Until the result is disposed, what a function throws where nobody can catch it is logged and does
-   * not end the process. For code that loads functions before it calls {@link run}.
-   */
-  guard(): Disposable {
-    if (this.#guard !== undefined) return { [Symbol.dispose]() {} }
-    const guard = onUncaught(this.log)
-    this.#guard = guard
-    return {
-      [Symbol.dispose]: () => {
-        guard[Symbol.dispose]()
-        this.#guard = undefined
-      },
-    }
-  }
-
-  /**
-   * Serves until SIGTERM or SIGINT, then drains; a second signal ends the process at once. While it
-   * runs, the process is {@link guard}ed.
-   */
-  async run(): Promise<void> {
-    using _signals = onSignals(this.log, () => this.drain())
-    using _guard = this.guard()
-    await this.listen()
-    await this.#closed.promise
-  }
-
-  /**
-   * Ends it gracefully: health fails at once, open connections finish what they have, up to
-   * `drainTimeout`; then every function is unloaded. Idempotent.
-   */
-  drain(): Promise<void> {
-    this.#closing ??= this.#drain()
-    return this.#closing
-  }
-
-  /** Ends it at once, also when it drains: connections are cut, functions unloaded. Idempotent. */
-  close(): Promise<void> {
-    this.#hurried.resolve()
-    this.#closing ??= this.#close()
-    return this.#closing
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close()
-  }
-
-  async #drain(): Promise<void> {
-    const { drainDelayMs, drainTimeoutMs } = this.config
-    this.log.info({ inFlight: this.host.inFlight }, 'draining')
-    this.host.startDraining()
-    const timer = setTimeout(this.#hurried.resolve, drainTimeoutMs)
-    await Promise.race([this.#listener.drain(drainDelayMs), this.#hurried.promise])
-    await this.#close()
-    clearTimeout(timer)
-  }
-
-  async #close(): Promise<void> {
-    // The host's own timers keep no process alive, and an onUnload may wait for nothing else.
-    const alive = setInterval(() => {}, 60_000)
-    await this.#listener.close()
-    const closed = this.host.close()
-    // What outlives its connection, a `waitUntil` promise or a stuck handler, has until then.
-    this.#hurried.promise.then(() => this.host.expel())
-    await closed
-    this.#metrics.close()
-    clearInterval(alive)
-    if (this.#listening !== undefined) this.log.info('closed')
-    this.#closed.resolve()
+    return super.listen()
   }
 
   async #applyPending(): Promise<void> {
@@ -243,31 +86,4 @@ export class HhrfServer implements AsyncDisposable {
       throw failure.error
     }
   }
-
-  #deployment({ manifest, code }: DeployableFunction): Deployment {
-    return { manifest, code, env: Object.freeze({ ...this.config.env, ...manifest.env }) }
-  }
-
-  #refusalOf(manifest: Manifest): FezzError | undefined {
-    const taken = manifest.routes.find(route => this.#reserved.includes(route.path))
-    if (taken === undefined) return undefined
-    return new FezzError(
-      'INVALID_MANIFEST',
-      `Function "${manifest.id}": path "${taken.path}" belongs to the host; choose another, or switch the host's own off`,
-    )
-  }
 }
-
-function cannotListen({ host, port }: HostConfig, cause: NodeJS.ErrnoException): FezzError {
-  const reason = LISTEN_REASONS.get(cause.code ?? '') ?? cause.message
-  return new FezzError('INVALID_CONFIG', `cannot listen on ${host} port ${port}: ${reason}`, {
-    cause,
-  })
-}
-
-const LISTEN_REASONS: ReadonlyMap<string, string> = new Map([
-  ['EADDRINUSE', 'another program has taken it; choose another --port, or 0 for a free one'],
-  ['EACCES', 'this user may not; choose a --port above 1023'],
-  ['EADDRNOTAVAIL', 'no network interface of this machine has the address; choose another --host'],
-  ['ENOTFOUND', 'the name has no address; choose another --host'],
-])

@@ -2,8 +2,9 @@ import { Hono } from 'hono'
 import { describe, expect, it } from 'vitest'
 import { FezzFunction } from '../../decorators/index.ts'
 import { FezzError } from '../../src/errors.ts'
-import { bindFunction, exportOf, functionsIn, manifestFor } from '../../src/function/adapt.ts'
+import { bindFunction, exportOf } from '../../src/function/adapt.ts'
 import type { FunctionContext, LifecycleContext } from '../../src/function/contract.ts'
+import { functionsIn, manifestFor } from '../../src/function/declared.ts'
 
 const request = new Request('http://localhost/')
 const context = {

@@ -2,13 +2,13 @@ import { onTestFinished } from 'vitest'
 import { FezzError } from '../../src/errors.ts'
 import type { Executor } from '../../src/executors/executor.ts'
 import { InProcessExecutor } from '../../src/executors/in-process/in-process-executor.ts'
-import { manifestFor } from '../../src/function/adapt.ts'
 import type {
   Deployment,
   FunctionContext,
   Instance,
   InstanceExit,
 } from '../../src/function/contract.ts'
+import { manifestFor } from '../../src/function/declared.ts'
 import type { ManifestInput } from '../../src/function/manifest.ts'
 import type { Slot } from '../../src/function/slot.ts'
 import { evaluateArtifact } from '../../src/loader/evaluate.ts'

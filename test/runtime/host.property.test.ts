@@ -50,7 +50,7 @@ const commands = fc.array(
 )
 
 /** Everything begins with both functions in force; now and then the host closes on the way. */
-export const run = fc
+const run = fc
   .tuple(commands, fc.option(commands, { freq: 3 }))
   .map(([before, after]) => [
     { do: 'deploy', ids: ['a', 'b'], load: 'fast' } as const,

@@ -68,6 +68,7 @@ export class WorkerdServer implements AsyncDisposable {
     const args = ['serve', config, '--socket-addr=http=127.0.0.1:0', '--control-fd=3']
     const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe', 'pipe'] })
     try {
+      await once(child, 'spawn')
       return new WorkerdServer(child, folder, await portOf(child))
     } catch (error) {
       await end(child, folder)
@@ -94,7 +95,7 @@ async function portOf(child: ChildProcess): Promise<number> {
 }
 
 async function end(child: ChildProcess, folder: string): Promise<void> {
-  if (child.exitCode === null && child.signalCode === null) {
+  if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) {
     child.kill('SIGKILL')
     await once(child, 'exit')
   }

@@ -1,0 +1,80 @@
+import { FezzError } from '../errors.ts'
+import { ACCEPTED_FORMS, conventionOf, declarationOf, describe, exportOf } from './adapt.ts'
+import type { Manifest, ManifestInput } from './manifest.ts'
+import { checkManifest, deriveManifest, withoutAbsent } from './manifest-schema.ts'
+
+/** One function of a module: what it is called there, and its checked manifest. */
+export interface FoundFunction {
+  readonly exportName: string
+  readonly manifest: Manifest
+}
+
+/**
+ * Every function of a module: each exported class with `@FezzFunction`, under whatever name, and
+ * the default export where it follows another convention. The latter's manifest is
+ * `export const manifest = {...}`, which may be partial; its id defaults to the file's name, its
+ * routes to `/<id>` and `/<id>/*`.
+ *
+ * @param moduleExports what the module exports; of a CommonJS module, its `module.exports`
+ * @throws FezzError `INVALID_MANIFEST` when there is none, one is wrong, or two have the same id
+ */
+export function functionsIn(moduleExports: object, fileName: string): FoundFunction[] {
+  const found = decoratedIn(moduleExports)
+  const value = exportOf(moduleExports, 'default')
+  const declared = (moduleExports as { readonly manifest?: Partial<ManifestInput> }).manifest
+  if (conventionOf(value) !== undefined && declarationOf(value) === undefined) {
+    found.push({ exportName: 'default', manifest: deriveManifest(fileName, declared) })
+  } else if (declared !== undefined) {
+    throw invalid(
+      `${fileName} exports a manifest, but no undecorated default export that it could belong to`,
+    )
+  }
+  if (found.length === 0) throw invalid(`No function found in ${fileName}: ${ACCEPTED_FORMS}`)
+  refuseSameId(found, fileName)
+  return found
+}
+
+/**
+ * The manifest of a value that the embedding program registers: what its decorator declares, overlaid
+ * with `declared`.
+ *
+ * @throws FezzError `INVALID_MANIFEST` when the value is no function, or what is declared is wrong
+ */
+export function manifestFor(value: unknown, declared: Partial<ManifestInput> = {}): Manifest {
+  const subject = describe(value)
+  if (conventionOf(value) === undefined) {
+    throw invalid(`${subject} is not a function: ${ACCEPTED_FORMS}`)
+  }
+  return checkManifest({ ...declarationOf(value), ...withoutAbsent(declared) }, subject)
+}
+
+function decoratedIn(moduleExports: object): FoundFunction[] {
+  const classes = new Map<unknown, string>()
+  const exported = Object.entries(moduleExports)
+  if (typeof moduleExports === 'function') exported.push(['default', moduleExports])
+  for (const [exportName, value] of exported) {
+    const decorated = typeof value === 'function' && declarationOf(value) !== undefined
+    if (decorated && !classes.has(value)) classes.set(value, exportName)
+  }
+  return Array.from(classes, ([value, exportName]) => ({
+    exportName,
+    manifest: checkManifest(declarationOf(value), describe(value)),
+  }))
+}
+
+function refuseSameId(found: readonly FoundFunction[], fileName: string): void {
+  const names = new Map<string, string>()
+  for (const { exportName, manifest } of found) {
+    const other = names.get(manifest.id)
+    if (other !== undefined) {
+      throw invalid(
+        `${fileName} has two functions with the id "${manifest.id}": the exports ${other} and ${exportName}; rename one`,
+      )
+    }
+    names.set(manifest.id, exportName)
+  }
+}
+
+function invalid(message: string): FezzError {
+  return new FezzError('INVALID_MANIFEST', message)
+}

@@ -1,0 +1,204 @@
+import { FezzError } from '../errors.ts'
+import { InProcessExecutor } from '../executors/in-process/in-process-executor.ts'
+import type { Deployment } from '../function/contract.ts'
+import type { Manifest } from '../function/manifest.ts'
+import type { ListenerAddress } from '../http/listener.ts'
+import { NodeListener } from '../http/node/node-listener.ts'
+import { evaluateArtifact } from '../loader/evaluate.ts'
+import { mapStack } from '../loader/stack.ts'
+import { createLogger, type Logger } from '../telemetry/logger.ts'
+import { Metrics } from '../telemetry/metrics.ts'
+import {
+  type ConfigInput,
+  type ConfigSources,
+  type HhrfConfig,
+  type HostConfig,
+  resolveConfig,
+} from './config.ts'
+import type { DeploymentFailure } from './deployments.ts'
+import { Host } from './host.ts'
+import { onSignals, onUncaught } from './signals.ts'
+import { systemPaths } from './system-endpoints.ts'
+import { version } from './version.ts'
+
+/** What a deployment is made of, beside the host's own variables. */
+type DeployableFunction = Pick<Deployment, 'manifest' | 'code'>
+
+/** A host, its listener, and the life of the process around them. */
+export class HostServer implements AsyncDisposable {
+  readonly config: HostConfig
+  readonly log: Logger
+  readonly host: Host
+  readonly #metrics = new Metrics(version)
+  readonly #listener: NodeListener
+  readonly #reserved: readonly string[]
+  readonly #hurried = Promise.withResolvers<void>()
+  #guard: Disposable | undefined
+  #listening: Promise<ListenerAddress> | undefined
+  #closing: Promise<void> | undefined
+  readonly #closed = Promise.withResolvers<void>()
+
+  /**
+   * @param config settings; what they leave open comes from `sources`, then the defaults
+   * @param sources default: the environment of the process
+   * @throws FezzError `INVALID_CONFIG`
+   */
+  constructor(config?: HhrfConfig | ConfigInput, sources: ConfigSources = { env: process.env }) {
+    this.config = resolveConfig(config, sources)
+    const { logLevel, logFormat } = this.config
+    this.log = createLogger({ level: logLevel, format: logFormat, mapStack })
+    const executor = new InProcessExecutor({ evaluate: evaluateArtifact, log: this.log })
+    this.host = new Host({ config: this.config, log: this.log, metrics: this.#metrics, executor })
+    this.#reserved = systemPaths(this.config)
+    this.#listener = new NodeListener({
+      ...this.config,
+      fetch: request => this.host.fetch(request),
+      log: this.log,
+      onRejected: code => this.#metrics.recordRejected(code),
+    })
+  }
+
+  /**
+   * Puts functions in force, takes others out, as one change.
+   *
+   * @returns those that did not take over, and why; a version before them goes on serving
+   */
+  async deploy(change: {
+    readonly set?: readonly DeployableFunction[]
+    readonly remove?: readonly string[]
+  }): Promise<readonly DeploymentFailure[]> {
+    const refused: DeploymentFailure[] = []
+    const set: Deployment[] = []
+    for (const found of change.set ?? []) {
+      const error = this.refusalOf(found.manifest)
+      if (error === undefined) set.push(this.deploymentOf(found))
+      else refused.push({ id: found.manifest.id, error })
+    }
+    const failures = await this.host.deploy({ set, remove: change.remove ?? [] })
+    return [...refused, ...failures]
+  }
+
+  /** Answers a request without a socket, as the listener would. */
+  fetch(request: Request): Response | Promise<Response> {
+    return this.host.fetch(request)
+  }
+
+  /**
+   * Opens the port; the process is left alone. Joined when called again.
+   *
+   * @throws FezzError `INVALID_CONFIG` when the address cannot be listened on
+   */
+  listen(): Promise<ListenerAddress> {
+    this.#listening ??= this.#listen()
+    return this.#listening
+  }
+
+  async #listen(): Promise<ListenerAddress> {
+    const address = await this.#listener.listen().catch(cause => {
+      this.#listening = undefined
+      throw cannotListen(this.config, cause)
+    })
+    this.log.info({ ...address }, `listening on http://${address.host}:${address.port}`)
+    return address
+  }
+
+  /**
+   * Until the result is disposed, what a function throws where nobody can catch it is logged and does
+   * not end the process. For code that loads functions before it calls {@link run}.
+   */
+  guard(): Disposable {
+    if (this.#guard !== undefined) return { [Symbol.dispose]() {} }
+    const guard = onUncaught(this.log)
+    this.#guard = guard
+    return {
+      [Symbol.dispose]: () => {
+        guard[Symbol.dispose]()
+        this.#guard = undefined
+      },
+    }
+  }
+
+  /**
+   * Serves until SIGTERM or SIGINT, then drains; a second signal ends the process at once. While it
+   * runs, the process is {@link guard}ed.
+   */
+  async run(): Promise<void> {
+    using _signals = onSignals(this.log, () => this.drain())
+    using _guard = this.guard()
+    await this.listen()
+    await this.#closed.promise
+  }
+
+  /**
+   * Ends it gracefully: health fails at once, open connections finish what they have, up to
+   * `drainTimeout`; then every function is unloaded. Idempotent.
+   */
+  drain(): Promise<void> {
+    this.#closing ??= this.#drain()
+    return this.#closing
+  }
+
+  /** Ends it at once, also when it drains: connections are cut, functions unloaded. Idempotent. */
+  close(): Promise<void> {
+    this.#hurried.resolve()
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #drain(): Promise<void> {
+    const { drainDelayMs, drainTimeoutMs } = this.config
+    this.log.info({ inFlight: this.host.inFlight }, 'draining')
+    this.host.startDraining()
+    const timer = setTimeout(this.#hurried.resolve, drainTimeoutMs)
+    await Promise.race([this.#listener.drain(drainDelayMs), this.#hurried.promise])
+    await this.#close()
+    clearTimeout(timer)
+  }
+
+  async #close(): Promise<void> {
+    // The host's own timers keep no process alive, and an onUnload may wait for nothing else.
+    const alive = setInterval(() => {}, 60_000)
+    await this.#listener.close()
+    const closed = this.host.close()
+    // What outlives its connection, a `waitUntil` promise or a stuck handler, has until then.
+    this.#hurried.promise.then(() => this.host.expel())
+    await closed
+    this.#metrics.close()
+    clearInterval(alive)
+    if (this.#listening !== undefined) this.log.info('closed')
+    this.#closed.resolve()
+  }
+
+  /** The deployment with the host's variables. @internal */
+  protected deploymentOf({ manifest, code }: DeployableFunction): Deployment {
+    return { manifest, code, env: Object.freeze({ ...this.config.env, ...manifest.env }) }
+  }
+
+  /** Why the host can't serve it, if it can't. @internal */
+  protected refusalOf(manifest: Manifest): FezzError | undefined {
+    const taken = manifest.routes.find(route => this.#reserved.includes(route.path))
+    if (taken === undefined) return undefined
+    return new FezzError(
+      'INVALID_MANIFEST',
+      `Function "${manifest.id}": path "${taken.path}" belongs to the host; choose another, or switch the host's own off`,
+    )
+  }
+}
+
+function cannotListen({ host, port }: HostConfig, cause: NodeJS.ErrnoException): FezzError {
+  const reason = LISTEN_REASONS.get(cause.code ?? '') ?? cause.message
+  return new FezzError('INVALID_CONFIG', `cannot listen on ${host} port ${port}: ${reason}`, {
+    cause,
+  })
+}
+
+const LISTEN_REASONS: ReadonlyMap<string, string> = new Map([
+  ['EADDRINUSE', 'another program has taken it; choose another --port, or 0 for a free one'],
+  ['EACCES', 'this user may not; choose a --port above 1023'],
+  ['EADDRNOTAVAIL', 'no network interface of this machine has the address; choose another --host'],
+  ['ENOTFOUND', 'the name has no address; choose another --host'],
+])
