@@ -28,6 +28,8 @@ export class Registry implements AsyncDisposable {
   readonly #options: RegistryOptions
   readonly #current = new Map<string, Slot>()
   readonly #leaving = new Set<Slot>()
+  /** Created, and neither installed nor given up yet. */
+  readonly #prepared = new Set<Slot>()
   #sweepTimer: Timer | undefined
   #closing: Promise<void> | undefined
 
@@ -57,6 +59,7 @@ export class Registry implements AsyncDisposable {
       },
       ...(random && { random }),
     })
+    this.#prepared.add(slot)
     this.#retireIfClosing(slot)
     return slot
   }
@@ -84,12 +87,19 @@ export class Registry implements AsyncDisposable {
 
   /** Makes `slot` its id's current one; the one before drains. */
   install(slot: Slot): void {
+    this.#prepared.delete(slot)
     const before = this.#current.get(slot.id)
     this.#current.set(slot.id, slot)
     if (before !== undefined && before !== slot) this.#retire(before, 'replaced')
     this.#retireIfClosing(slot)
     // A slot that was warmed before it became current has told a registry that did not count it.
     if (slot.state === 'Ready') this.#loaded()
+  }
+
+  /** Gives up a slot that was not installed; resolves when it is Unloaded. */
+  async discard(slot: Slot): Promise<void> {
+    await slot.retire('removed')
+    this.#prepared.delete(slot)
   }
 
   /** Takes a function out; its slot drains. */
@@ -119,13 +129,12 @@ export class Registry implements AsyncDisposable {
   /** Makes a {@link close} under way unload even what is in use. */
   expel(): void {
     if (this.#closing === undefined) return
-    for (const slot of [...this.#current.values(), ...this.#leaving]) slot.expel()
+    for (const slot of this.#all()) slot.expel()
   }
 
   async #close(): Promise<void> {
     this.#sweepTimer?.cancel()
-    const slots = [...this.#current.values(), ...this.#leaving]
-    await Promise.all(slots.map(slot => slot.retire('shutdown')))
+    await Promise.all(this.#all().map(slot => slot.retire('shutdown')))
   }
 
   #retire(slot: Slot, reason: UnloadReason): void {
@@ -134,6 +143,10 @@ export class Registry implements AsyncDisposable {
   }
 
   /** {@link close} has not seen a slot that was being prepared, or was made afterwards. */
+  #all(): Slot[] {
+    return [...this.#current.values(), ...this.#leaving, ...this.#prepared]
+  }
+
   #retireIfClosing(slot: Slot): void {
     if (this.#closing !== undefined) slot.retire('shutdown')
   }

@@ -91,7 +91,7 @@ export class Deployments {
       return await RouteTable.build(routesOf(functions.values()), { previous: this.#table })
     } catch (error) {
       // Some are loaded already, and nobody will ever use them.
-      await Promise.all(taking.map(hosted => hosted.slot.retire('removed')))
+      await Promise.all(taking.map(hosted => this.#options.registry.discard(hosted.slot)))
       throw error
     }
   }
@@ -140,7 +140,7 @@ export class Deployments {
         } catch (error) {
           if (before === undefined) return
           failures.push({ id: hosted.id, error })
-          await hosted.slot.retire('removed')
+          await this.#options.registry.discard(hosted.slot)
         }
       }),
     )

@@ -7,11 +7,13 @@ import { problemResponse } from '../http/problem.ts'
 import {
   abortRequest,
   headerOf,
+  type IncomingRequest,
+  isIncoming,
   pathOf,
   sourceOf,
   toIncoming,
 } from '../http/web/incoming-request.ts'
-import { adoptResponse, isStreaming, onBodySettled, setHeader } from '../http/web/outgoing.ts'
+import { claimResponse, isStreaming, onBodySettled, setHeader } from '../http/web/outgoing.ts'
 import type { FastResponse } from '../http/web/response.ts'
 import type { RouteMethodNotAllowed, RouteNotFound } from '../routing/route-table.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -139,8 +141,22 @@ export class Host implements AsyncDisposable {
    * never rejects: a failure is a problem response (RFC 9457).
    */
   fetch(input: Request): Response | Promise<Response> {
+    return isIncoming(input) ? this.#route(input) : this.#fetchPlatform(input)
+  }
+
+  #fetchPlatform(input: Request): Response | Promise<Response> {
+    let request: IncomingRequest
+    try {
+      request = toIncoming(input)
+    } catch (cause) {
+      const error = new FezzError('BAD_REQUEST', 'the request cannot be served', { cause })
+      return this.#refuse(error, this.#requestId(undefined))
+    }
+    return this.#route(request)
+  }
+
+  #route(request: IncomingRequest): Response | Promise<Response> {
     const startedMs = this.#clock.now()
-    const request = toIncoming(input)
     const requestId = this.#requestId(headerOf(request, 'x-request-id'))
     const path = pathOf(request)
     if (path.charCodeAt(1) === UNDERSCORE) {
@@ -167,10 +183,12 @@ export class Host implements AsyncDisposable {
     let result: unknown
     try {
       result = instance.fetch(invocation.request, new InvocationContext(invocation))
+      // Asking for `then` may run code of the function too.
+      if (isThenable(result)) return Promise.resolve(result)
     } catch (error) {
-      return this.#fail(invocation, error)
+      return this.#finishFailed(invocation, error)
     }
-    return isThenable(result) ? Promise.resolve(result) : this.#finish(invocation, result)
+    return this.#finish(invocation, result)
   }
 
   /** Answers when `result` settles or the deadline passes, whichever comes first. */
@@ -207,7 +225,8 @@ export class Host implements AsyncDisposable {
         else this.#end(invocation, this.#finish(invocation, value))
       },
       error => {
-        if (invocation.resolve !== undefined) this.#end(invocation, this.#fail(invocation, error))
+        if (invocation.resolve === undefined) return
+        this.#end(invocation, this.#finishFailed(invocation, error))
       },
     )
   }
@@ -234,27 +253,42 @@ export class Host implements AsyncDisposable {
   #finish(invocation: Invocation, value: unknown): Response {
     let response: FastResponse
     try {
-      response = adoptResponse(value)
+      response = claimResponse(value)
+      setHeader(response, 'x-request-id', invocation.requestId)
     } catch (error) {
-      return this.#fail(invocation, error)
+      return this.#finishFailed(invocation, error)
     }
     return this.#answer(invocation, response)
   }
 
-  #fail(invocation: Invocation, cause: unknown): Response {
+  /** The function has thrown, rejected, or returned what cannot be sent. */
+  #finishFailed(invocation: Invocation, cause: unknown): Response {
+    const { id } = invocation.hosted
+    const error = speaksForItself(cause)
+      ? cause
+      : new FezzError('FUNCTION_ERROR', `function "${id}" failed`, { cause })
+    try {
+      return this.#fail(invocation, error)
+    } catch (cause) {
+      // Its own error has headers that cannot be sent.
+      const plain = new FezzError('FUNCTION_ERROR', `function "${id}" failed`, { cause })
+      return this.#fail(invocation, plain)
+    }
+  }
+
+  #fail(invocation: Invocation, error: FezzError): Response {
     const { hosted, requestId } = invocation
-    const error = asFezzError(cause, hosted.id)
+    const response = problemResponse(error, requestId)
     hosted.metrics.recordError(error.code)
     const fields = { requestId, code: error.code, err: error.cause ?? error }
     if (error.status >= 500) hosted.log.error(fields, error.message)
     else hosted.log.debug(fields, error.message)
-    return this.#answer(invocation, problemResponse(error, requestId))
+    return this.#answer(invocation, response)
   }
 
   /** Ends the invocation's bookkeeping with the answer it gets. */
   #answer(invocation: Invocation, response: FastResponse): Response {
-    const { hosted, requestId, startedMs } = invocation
-    setHeader(response, 'x-request-id', requestId)
+    const { hosted, startedMs } = invocation
     const nowMs = this.#clock.now()
     hosted.metrics.recordRequest(response.status, nowMs - startedMs)
     if (this.#logsRequests) this.#logRequest(invocation, response, nowMs - startedMs)
@@ -306,10 +340,13 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function'
 }
 
-/** A function may throw a client error of its own; whatever else it throws stays inside. */
-function asFezzError(cause: unknown, functionId: string): FezzError {
-  if (cause instanceof FezzError) return cause
-  return new FezzError('FUNCTION_ERROR', `function "${functionId}" failed`, { cause })
+/**
+ * Whether what a function threw is an answer: a client's error (a body too large is one) or the
+ * death of its instance. Everything else is the function's own affair and stays inside.
+ */
+function speaksForItself(cause: unknown): cause is FezzError {
+  if (!(cause instanceof FezzError)) return false
+  return cause.status < 500 || cause.code === 'INSTANCE_EXITED'
 }
 
 /** Ends a response that nobody waits for any more, so that its producer stops. */

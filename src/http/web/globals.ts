@@ -10,10 +10,19 @@ function genuineInput(input: unknown): unknown {
   return isIncoming(input) ? platformRequest(input) : input
 }
 
+/**
+ * `init` with `duplex` where its body is a stream. Fetch demands it, and what it demands is the only
+ * value there is; workerd does not, so `{ method, headers, body } = request` has to be enough.
+ */
+function duplexInit(init: unknown): unknown {
+  if (typeof init !== 'object' || init === null || 'duplex' in init) return init
+  return (init as RequestInit).body instanceof ReadableStream ? { ...init, duplex: 'half' } : init
+}
+
 // The platform's constructor knows its own objects by their private members.
 const FunctionRequest = new Proxy(PlatformRequest, {
-  construct: (target, [input, ...rest], newTarget) =>
-    Reflect.construct(target, [genuineInput(input), ...rest], newTarget),
+  construct: (target, [input, init], newTarget) =>
+    Reflect.construct(target, [genuineInput(input), duplexInit(init)], newTarget),
 })
 Object.defineProperty(IncomingRequest.prototype, 'constructor', { value: FunctionRequest })
 
@@ -27,7 +36,10 @@ async function functionFetch(
   input: string | URL | Request,
   init?: RequestInit,
 ): Promise<FastResponse> {
-  const request = new PlatformRequest(genuineInput(input) as Request, init)
+  const request = new PlatformRequest(
+    genuineInput(input) as Request,
+    duplexInit(init) as RequestInit,
+  )
   for (const name of [...request.headers.keys()]) {
     if (isConnectionField(name) || FETCH_SETS.includes(name)) request.headers.delete(name)
   }

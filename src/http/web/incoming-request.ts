@@ -114,6 +114,8 @@ export class IncomingRequest {
       headers: platformHeaders(this.headers as FastHeaders),
       body: used ? NO_BYTES : (this.#body?.stream() ?? null),
       duplex: 'half',
+      // As a service worker's: who passes the request on passes on the redirect too.
+      redirect: 'manual',
       signal: this.signal,
     })
     // What was read through the fast lane must count as read here too.

@@ -30,6 +30,21 @@ export function adoptResponse(value: unknown): FastResponse {
   return response
 }
 
+/**
+ * {@link adoptResponse}, for one request alone: a response with a body cannot answer two.
+ *
+ * @throws FezzError `FUNCTION_ERROR` as above, and when another request has it already
+ */
+export function claimResponse(value: unknown): FastResponse {
+  const response = adoptResponse(value)
+  const state = stateOf(response)
+  if (state.claimed) {
+    throw new FezzError('FUNCTION_ERROR', 'returned a Response that answers another request')
+  }
+  state.claimed = true
+  return response
+}
+
 function wrapPlatform(value: unknown): FastResponse {
   if (!(value instanceof Response)) {
     throw new FezzError('FUNCTION_ERROR', `returned ${nameOf(value)}, not a Response`)

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import { rememberedLength } from './body-length.ts'
 import { type FieldList, fieldsOf, hasField, isFieldValue, lowerName } from './fields.ts'
 import { currentFields, type FastHeaders, isFastHeaders } from './headers.ts'
 
@@ -18,8 +19,8 @@ export interface Outgoing {
   /**
    * Name, value, name, value, ...; names in lower case, several Set-Cookie one after the other.
    * `content-length` is there, and true, when `body` is a string or bytes. With a stream it is
-   * there only when the stream came off the network under that length. Without a body it is what
-   * the function says (an answer to HEAD), else absent.
+   * there only when its length is known: it came off the network under that length, or was made
+   * of text or bytes. Without a body it is what the function says (an answer to HEAD), else absent.
    */
   readonly headers: string[]
   readonly body: OutgoingBody
@@ -35,7 +36,9 @@ export class ResponseState implements Outgoing {
   body: OutgoingBody = null
   /** A listener has taken the body. */
   used = false
-  /** Length that the network gave a streaming body. */
+  /** It is the answer to a request. */
+  claimed = false
+  /** Of a streaming body, when it is known. */
   length: string | undefined
   /** What `response.headers` has returned. */
   view: FastHeaders | undefined
@@ -74,8 +77,12 @@ export function compose(
   if (typeof body === 'string') state.body = body
   else if (body !== null && body !== undefined && !takeObject(state, body)) return undefined
   if (init !== null && init !== undefined && !takeInit(state, init)) return undefined
-  if (state.body !== null && allowsNoBody(state.status)) return undefined
-  if (typeof body === 'string' && !hasField(state.headers, 'content-type')) {
+  if (state.body !== null && allowsNoBody(state.status)) {
+    // Fetch refuses it, but workerd does not, and modules written for that say so.
+    if (state.body !== '') return undefined
+    state.body = null
+  }
+  if (typeof state.body === 'string' && !hasField(state.headers, 'content-type')) {
     state.headers.push('content-type', contentType)
   }
   return state
@@ -88,6 +95,7 @@ function allowsNoBody(status: number): boolean {
 function takeObject(state: ResponseState, body: unknown): boolean {
   if (body instanceof ReadableStream) {
     state.body = body
+    state.length = rememberedLength(body)
     return isFresh(body)
   }
   if (ArrayBuffer.isView(body)) {

@@ -1,3 +1,4 @@
+import { lengthOf, rememberLength } from './body-length.ts'
 import { delegate } from './delegate.ts'
 import { FastHeaders } from './headers.ts'
 import {
@@ -42,7 +43,7 @@ export class FastResponse {
     this.#state =
       body instanceof ResponseState
         ? body
-        : (compose(body, init, 'text/plain;charset=UTF-8') ?? stateFrom(platformOf(body, init)))
+        : (compose(body, init, 'text/plain;charset=UTF-8') ?? composeRare(body, init))
   }
 
   /** A network error. */
@@ -89,7 +90,10 @@ export class FastResponse {
   get body(): ReadableStream | null {
     const { body, platform } = this.#state
     if (platform === undefined && (body === null || body instanceof ReadableStream)) return body
-    return genuine(this.#state).body
+    const stream = genuine(this.#state).body
+    const { length } = this.#state
+    if (stream !== null && length !== undefined) rememberLength(stream, length)
+    return stream
   }
 
   get bodyUsed(): boolean {
@@ -102,6 +106,7 @@ export class FastResponse {
   clone(): Response {
     const state = this.#state
     const copy = isPlain(state) ? copyOf(state) : stateFrom(genuine(state).clone())
+    copy.length = state.length
     copy.headers = [...fieldsNow(state)]
     return withState(copy)
   }
@@ -115,6 +120,12 @@ export class FastResponse {
     delegate(FastResponse.prototype, PlatformResponse.prototype, self => genuine(self.#state))
     Object.setPrototypeOf(FastResponse, PlatformResponse)
   }
+}
+
+function composeRare(body: BodyInit, init: ResponseInit | null | undefined): ResponseState {
+  const state = stateFrom(platformOf(body, init))
+  state.length = lengthOf(body)
+  return state
 }
 
 function platformOf(body: BodyInit, init: ResponseInit | null | undefined): Response {
@@ -144,6 +155,7 @@ function genuine(state: ResponseState): Response {
   const platform = platformOf(spent ? '' : body, { status, statusText, headers })
   // What a listener has taken must count as read here too.
   if (spent) void platform.body?.cancel()
+  else state.length ??= lengthOf(body)
   state.platform = platform
   return platform
 }

@@ -265,7 +265,6 @@ export const platformCases: Cases = {
       'crypto',
       'CryptoKey',
       'CustomEvent',
-      'EventSource',
       'fetch',
       'File',
       'FormData',
@@ -281,6 +280,7 @@ export const platformCases: Cases = {
   'globals of workerd': tells(() =>
     kindsOf([
       'caches',
+      'EventSource',
       'FixedLengthStream',
       'HTMLRewriter',
       'IdentityTransformStream',

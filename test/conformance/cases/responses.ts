@@ -51,6 +51,7 @@ export const responseCases: Cases = {
   'status 418': made('a', { status: 418 }),
   'status 599': made('a', { status: 599, statusText: 'Odd' }),
   'status 204': made(null, { status: 204 }),
+  'status 204, made of empty text': made('', { status: 204 }),
   'status 205': made(null, { status: 205 }),
   'status 304': made(null, { status: 304, headers: { etag: '"1"' } }),
   'status 204 with a body': fails(() => new Response('a', { status: 204 }).status),

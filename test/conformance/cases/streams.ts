@@ -9,7 +9,7 @@ const upperCase = () =>
 const textOf = (stream: ReadableStream) => new Response(stream).text()
 
 /** Bytes that compress badly and differ from chunk to chunk. */
-export const MEGABYTE = Uint8Array.from({ length: 1_048_576 }, (_, at) => (at * at * 31) >> 7)
+const MEGABYTE = Uint8Array.from({ length: 1_048_576 }, (_, at) => (at * at * 31) >> 7)
 
 /** Web streams, alone and as bodies. */
 export const streamCases: Cases = {

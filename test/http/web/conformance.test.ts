@@ -10,7 +10,13 @@ const platform: Subject = {
   Response: globalThis.Response,
   Headers: globalThis.Headers,
   receive: (method, headers, body) =>
-    new Request('http://fezz.test/path?q=1', { method, headers, body: body ?? null }),
+    // What the standard gives a service worker for a request of the browser itself.
+    new Request('http://fezz.test/path?q=1', {
+      method,
+      headers,
+      body: body ?? null,
+      redirect: 'manual',
+    }),
 }
 
 const fezz: Subject = {

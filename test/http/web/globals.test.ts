@@ -68,6 +68,33 @@ test('fetch sends on a request as it came in, as a request or as the init of one
   }
 })
 
+test('fetch of a request as it came in answers with a redirect, and does not follow it', async () => {
+  const origin = await upstream((_request, response) => {
+    response.writeHead(303, { location: '/elsewhere' }).end('moved')
+  })
+  for (const request of [
+    incoming(origin.slice('http://'.length)),
+    new Request(origin, incoming() as RequestInit),
+  ]) {
+    const { status, headers, body } = takeOutgoing(adoptResponse(await fetch(request)))
+    expect([status, headers]).toEqual([303, expect.arrayContaining(['location', '/elsewhere'])])
+    expect(await new globalThis.Response(body as ReadableStream).text()).toBe('moved')
+  }
+})
+
+test('a stream can be the body of a request without saying duplex', async () => {
+  const origin = await upstream(echo)
+  const withBody = () => ({ method: 'POST', body: new globalThis.Response('streamed').body })
+  const answers = [
+    await fetch(origin, withBody()),
+    await fetch(new Request(origin, withBody())),
+    await fetch(new Request(incoming(origin.slice('http://'.length)), withBody())),
+  ]
+  for (const answer of answers) {
+    expect(await answer.json()).toMatchObject({ method: 'POST', body: 'streamed' })
+  }
+})
+
 test('fetch lets a body be replaced by one of another length', async () => {
   const origin = await upstream(echo)
   const init = { method: 'POST', headers: { 'content-length': '999' }, body: 'new' }

@@ -53,6 +53,34 @@ describe('takeOutgoing', () => {
     ])
   })
 
+  test('sends the length of a body that was made a stream on the way', async () => {
+    const made = () => new FastResponse('grüße')
+    const touched = made()
+    expect(touched.body).toBeInstanceOf(ReadableStream)
+    const ways = [
+      touched,
+      new FastResponse(made().body, made()),
+      new FastResponse(new FastResponse(made().body).body),
+      new FastResponse(new FastResponse(made().body).clone().body),
+      new FastResponse(new Blob(['grüße'])),
+      new FastResponse(new URLSearchParams({ a: 'bc,' })),
+    ]
+    for (const way of ways) {
+      const { headers, body } = take(way)
+      expect(headers).toContain('content-length')
+      expect(headers[headers.indexOf('content-length') + 1]).toBe('7')
+      expect(Buffer.byteLength(await text(body as ReadableStream))).toBe(7)
+    }
+  })
+
+  test('sends an empty text as no body with a status that allows none', () => {
+    for (const status of [204, 205, 304]) {
+      const { headers, body } = take(new FastResponse('', { status }))
+      expect([headers, body]).toEqual([[], null])
+    }
+    expect(() => new FastResponse('a', { status: 204 })).toThrow(TypeError)
+  })
+
   test('sends no length the function made up for a stream, and keeps that of an answer to HEAD', () => {
     const headers = { 'content-length': '99' }
     expect(take(new FastResponse(stream('a'), { headers })).headers).toEqual([])
