@@ -531,14 +531,14 @@ describe('closing', () => {
     watch(ready.warm())
     executor.last.succeed()
     await settled()
-    const closed = watch(registry.close())
     executor.automatic = true
+    const closing = registry.close()
+    const closed = watch(closing)
     registry.install(ready)
     await settled()
     expect(closed.state).toBe('waiting')
     executor.loads[0]?.succeed()
-    await settled()
-    expect(closed.state).toBe('fulfilled')
+    await closing
     expect(warmed.state).toBe('fulfilled')
     expect(executor.instances.map(({ unloadCalls }) => unloadCalls)).toEqual([1, 1])
     expect(heard).toContain('loading v1 shutdown')

@@ -131,7 +131,7 @@ export class World {
         return this.#sent.at(-1)?.client.abort()
       case 'close':
         // What is being deployed just then is a test of its own in host-interleavings.test.ts.
-        if (this.#coming.size === 0) this.#closing ??= host.close()
+        this.#closing ??= host.close()
         return
       case 'turn':
         return await Promise.resolve()

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { FezzError } from '../../errors.ts'
+import { rememberLength } from '../web/body-length.ts'
 import type { BodySource } from '../web/source.ts'
 
 /** What is thrown away of a body that nobody reads, so that the connection can be kept. */
@@ -67,7 +68,7 @@ export class IncomingBody implements BodySource {
       },
       fail: error => source.error(error),
     }
-    return new ReadableStream<Uint8Array<ArrayBuffer>>({
+    const stream = new ReadableStream<Uint8Array<ArrayBuffer>>({
       type: 'bytes',
       start: controller => {
         source = controller as ReadableByteStreamController
@@ -82,6 +83,9 @@ export class IncomingBody implements BodySource {
       },
       cancel: () => this.#stop(),
     })
+    // Sent on as a response it keeps its Content-Length.
+    if (this.#expectedBytes >= 0) rememberLength(stream, String(this.#expectedBytes))
+    return stream
   }
 
   /** Whether there may be more of it than is worth reading just to keep the connection. */
