@@ -5,7 +5,7 @@ import { installStackMapping } from '../loader/stack.ts'
 import { HostServer } from '../runtime/host-server.ts'
 import { standardOutput } from '../telemetry/destination.ts'
 import { functionTable } from './function-table.ts'
-import { type Problem, ServedFiles } from './served-files.ts'
+import { ServedFiles, type ServeFailure } from './served-files.ts'
 import { watchFiles } from './watch.ts'
 
 export interface ServeOptions {
@@ -29,10 +29,10 @@ export async function serve(paths: readonly string[], options: ServeOptions): Pr
   const { config, log } = server
   const loader = new Loader({ cacheDir: config.cacheDir, log })
   const files = new ServedFiles(paths.length > 0 ? paths : defaultPaths(), loader, server)
-  const problems = await files.refresh()
+  const failures = await files.refresh()
   const { functions } = server.host.deployments
-  if (functions.size === 0 && !options.watch) throw nothingToServe(problems)
-  files.log(problems)
+  if (functions.size === 0 && !options.watch) throw nothingToServe(failures)
+  files.log(failures)
   using _watcher = options.watch ? watchFiles(files, log) : undefined
   await server.listen()
   if (process.stdout.isTTY) {
@@ -42,8 +42,8 @@ export async function serve(paths: readonly string[], options: ServeOptions): Pr
   await server.run()
 }
 
-function nothingToServe(problems: readonly Problem[]): FezzError {
-  const reasons = problems.map(({ error }) => (error as Error).message)
+function nothingToServe(failures: readonly ServeFailure[]): FezzError {
+  const reasons = failures.map(({ error }) => (error as Error).message)
   return new FezzError('BUILD_FAILED', reasons.join('\n'))
 }
 

@@ -3,7 +3,7 @@ import type { Loader } from '../loader/loader.ts'
 import type { HostServer } from '../runtime/host-server.ts'
 
 /** Why a file, or a version of a function, is not served. */
-export interface Problem {
+export interface ServeFailure {
   readonly functionId?: string
   readonly error: unknown
 }
@@ -30,18 +30,18 @@ export class ServedFiles {
 
   /**
    * Brings the server up to date with the files. A file that does not build, and a version that does
-   * not load, is a problem, and what it was before goes on serving. Calls are served one by one.
+   * not load, is a failure, and what it was before goes on serving. Calls are served one by one.
    */
-  refresh(): Promise<readonly Problem[]> {
+  refresh(): Promise<readonly ServeFailure[]> {
     const refreshed = this.#last.then(() => this.#refresh())
     this.#last = refreshed.catch(() => {})
     return refreshed
   }
 
-  /** Writes each of `problems` into the server's log. */
-  log(problems: readonly Problem[]): void {
+  /** Writes each of `failures` into the server's log. */
+  log(failures: readonly ServeFailure[]): void {
     const { log } = this.#server
-    for (const { error, ...fields } of problems) {
+    for (const { error, ...fields } of failures) {
       if (error instanceof FezzError && error.code !== 'FUNCTION_LOAD_FAILED') {
         log.error({ ...fields, code: error.code }, error.message)
       } else {
@@ -50,7 +50,7 @@ export class ServedFiles {
     }
   }
 
-  async #refresh(): Promise<readonly Problem[]> {
+  async #refresh(): Promise<readonly ServeFailure[]> {
     const { functions, errors } = await this.#loader.load(this.paths)
     const origins = new Map(functions.map(({ manifest, code }) => [manifest.id, code.entry]))
     const building = new Set(origins.values())

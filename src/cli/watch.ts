@@ -1,5 +1,6 @@
-import { type FSWatcher, statSync, watch } from 'node:fs'
+import { statSync, watch } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
+import { SOURCE } from '../loader/discover.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { ServedFiles } from './served-files.ts'
 
@@ -8,7 +9,7 @@ const SETTLE_MS = 80
 
 /** Refreshes `files` whenever one of them changes, until it is disposed. */
 export function watchFiles(files: ServedFiles, log: Logger): Disposable {
-  const watchers = new Map<string, FSWatcher>()
+  let watching: AbortController | undefined = new AbortController()
   let pending: NodeJS.Timeout | undefined
 
   const changed = (event: string, name: string | null) => {
@@ -23,34 +24,37 @@ export function watchFiles(files: ServedFiles, log: Logger): Disposable {
     }, SETTLE_MS)
   }
   const isSource = (name: string) =>
-    /\.[cm]?[jt]sx?$/.test(name) || [...files.inputs].some(input => basename(input) === name)
-  // Folders, not files: a file that is replaced or new would be missed.
+    SOURCE.test(name) || [...files.inputs].some(input => basename(input) === name)
+  // All anew each time: a folder that has been replaced is no longer the one that was watched.
   const watchFolders = () => {
-    const folders = new Set([...files.paths.map(folderOf), ...[...files.inputs].map(dirname)])
-    for (const [folder, watcher] of watchers) {
-      if (folders.has(folder)) continue
-      watcher.close()
-      watchers.delete(folder)
-    }
-    for (const folder of folders) {
-      if (watchers.has(folder)) continue
+    if (watching === undefined) return
+    const before = watching
+    watching = new AbortController()
+    const { signal } = watching
+    // Folders, not files: a file that is replaced or new would be missed.
+    for (const folder of new Set([
+      ...files.paths.map(folderOf),
+      ...[...files.inputs].map(dirname),
+    ])) {
       try {
-        const watcher = watch(folder, changed)
-        watcher.on('error', err => log.warn({ folder, err }, 'a folder is no longer watched'))
-        watchers.set(folder, watcher)
+        watch(folder, { signal }, changed).on('error', err =>
+          log.warn({ folder, err }, 'a folder is no longer watched'),
+        )
       } catch (err) {
         if ((err as NodeJS.ErrnoException).code !== 'ENOENT') {
           log.warn({ folder, err }, 'a folder cannot be watched')
         }
       }
     }
+    before.abort()
   }
 
   watchFolders()
   return {
     [Symbol.dispose]() {
       clearTimeout(pending)
-      for (const watcher of watchers.values()) watcher.close()
+      watching?.abort()
+      watching = undefined
     },
   }
 }

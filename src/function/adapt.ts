@@ -1,6 +1,5 @@
-import { FezzError } from '../errors.ts'
 import type { FezzHandler, FunctionContext, LifecycleContext } from './contract.ts'
-import { MANIFEST_METADATA_KEY, type ManifestInput } from './manifest.ts'
+import { invalidManifest, MANIFEST_METADATA_KEY, type ManifestInput } from './manifest.ts'
 
 /** An export of a module by its name. `default` of a CommonJS module is the whole of it. */
 export function exportOf(moduleExports: object, exportName: string): unknown {
@@ -27,13 +26,11 @@ export function bindFunction(value: unknown): BoundFunction {
     case 'class': {
       const handler = new (value as new () => FezzHandler)()
       if (typeof handler?.fetch !== 'function')
-        throw invalid(`${describe(value)} has no fetch method`)
-      return { fetch: (request, context) => handler.fetch(request, context), ...hooksOf(handler) }
+        throw invalidManifest(`${describe(value)} has no fetch method`)
+      return bindHandler(handler)
     }
-    case 'instance': {
-      const handler = value as FezzHandler
-      return { fetch: (request, context) => handler.fetch(request, context), ...hooksOf(handler) }
-    }
+    case 'instance':
+      return bindHandler(value as FezzHandler)
     case 'module': {
       const module = value as WorkersModule
       return {
@@ -50,7 +47,7 @@ export function bindFunction(value: unknown): BoundFunction {
       }
     }
     default:
-      throw invalid(`${describe(value)} is not a function: ${ACCEPTED_FORMS}`)
+      throw invalidManifest(`${describe(value)} is not a function: ${ACCEPTED_FORMS}`)
   }
 }
 
@@ -101,6 +98,10 @@ export function declarationOf(value: unknown): ManifestInput | undefined {
   return typeof target === 'function' ? getOwnMetadata?.(MANIFEST_METADATA_KEY, target) : undefined
 }
 
+function bindHandler(handler: FezzHandler): BoundFunction {
+  return { fetch: (request, context) => handler.fetch(request, context), ...hooksOf(handler) }
+}
+
 function hooksOf(handler: Pick<FezzHandler, 'onLoad' | 'onUnload'>) {
   return {
     onLoad: handler.onLoad?.bind(handler),
@@ -114,8 +115,4 @@ export function describe(value: unknown): string {
   if (typeof value !== 'function') return `a value of type ${typeof value}`
   const name = value.name || '(anonymous)'
   return CLASS_SOURCE.test(Function.prototype.toString.call(value)) ? `class ${name}` : `${name}()`
-}
-
-function invalid(message: string): FezzError {
-  return new FezzError('INVALID_MANIFEST', message)
 }

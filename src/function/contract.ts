@@ -40,21 +40,28 @@ export interface FezzHandler {
   onUnload?(context: LifecycleContext): void | Promise<void>
 }
 
+/** A built bundle: `folder` holds bundle.cjs, bundle.cjs.map and manifest.json. */
+export interface ArtifactCode {
+  readonly kind: 'artifact'
+  /** Hex sha256 of bundle.cjs. */
+  readonly sha256: string
+  readonly folder: string
+  /** Name of the export that is the function. */
+  readonly exportName: string
+  /** Source file, for module resolution of what the bundle left external. */
+  readonly entry: string
+}
+
+/** A value of the embedding program: a class, a Workers module, a plain function. */
+interface LiveCode {
+  readonly kind: 'live'
+  readonly value: unknown
+  /** Whose Request it gets: the platform's, or the host's own. */
+  readonly webTypes: 'platform' | 'fezz'
+}
+
 /** Where a deployment's code is. */
-export type Code =
-  /** A built bundle: `folder` holds bundle.cjs, bundle.cjs.map and manifest.json. */
-  | {
-      readonly kind: 'artifact'
-      /** Hex sha256 of bundle.cjs. */
-      readonly sha256: string
-      readonly folder: string
-      /** Name of the export that is the function. */
-      readonly exportName: string
-      /** Source file, for module resolution of what the bundle left external. */
-      readonly entry: string
-    }
-  /** A value of the embedding program: a class, a Workers module, a plain function. */
-  | { readonly kind: 'live'; readonly value: unknown; readonly webTypes: 'platform' | 'fezz' }
+export type Code = ArtifactCode | LiveCode
 
 /** All that is needed to run one version of one function. */
 export interface Deployment {

@@ -1,6 +1,5 @@
-import { FezzError } from '../errors.ts'
 import { ACCEPTED_FORMS, conventionOf, declarationOf, describe, exportOf } from './adapt.ts'
-import type { Manifest, ManifestInput } from './manifest.ts'
+import { invalidManifest, type Manifest, type ManifestInput } from './manifest.ts'
 import { checkManifest, deriveManifest, withoutAbsent } from './manifest-schema.ts'
 
 /** One function of a module: what it is called there, and its checked manifest. */
@@ -25,11 +24,12 @@ export function functionsIn(moduleExports: object, fileName: string): FoundFunct
   if (conventionOf(value) !== undefined && declarationOf(value) === undefined) {
     found.push({ exportName: 'default', manifest: deriveManifest(fileName, declared) })
   } else if (declared !== undefined) {
-    throw invalid(
+    throw invalidManifest(
       `${fileName} exports a manifest, but no undecorated default export that it could belong to`,
     )
   }
-  if (found.length === 0) throw invalid(`No function found in ${fileName}: ${ACCEPTED_FORMS}`)
+  if (found.length === 0)
+    throw invalidManifest(`No function found in ${fileName}: ${ACCEPTED_FORMS}`)
   refuseSameId(found, fileName)
   return found
 }
@@ -43,7 +43,7 @@ export function functionsIn(moduleExports: object, fileName: string): FoundFunct
 export function manifestFor(value: unknown, declared: Partial<ManifestInput> = {}): Manifest {
   const subject = describe(value)
   if (conventionOf(value) === undefined) {
-    throw invalid(`${subject} is not a function: ${ACCEPTED_FORMS}`)
+    throw invalidManifest(`${subject} is not a function: ${ACCEPTED_FORMS}`)
   }
   return checkManifest({ ...declarationOf(value), ...withoutAbsent(declared) }, subject)
 }
@@ -67,14 +67,10 @@ function refuseSameId(found: readonly FoundFunction[], fileName: string): void {
   for (const { exportName, manifest } of found) {
     const other = names.get(manifest.id)
     if (other !== undefined) {
-      throw invalid(
+      throw invalidManifest(
         `${fileName} has two functions with the id "${manifest.id}": the exports ${other} and ${exportName}; rename one`,
       )
     }
     names.set(manifest.id, exportName)
   }
-}
-
-function invalid(message: string): FezzError {
-  return new FezzError('INVALID_MANIFEST', message)
 }

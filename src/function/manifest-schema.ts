@@ -1,13 +1,13 @@
 import { parse } from 'node:path'
 import { inspect } from 'node:util'
 import * as z from 'zod/mini'
-import { FezzError } from '../errors.ts'
 import { nearest } from '../nearest.ts'
 import { parseHost } from '../routing/host-pattern.ts'
 import { parsePath } from '../routing/path-pattern.ts'
 import { parseDuration } from '../units.ts'
 import {
   type DurationInput,
+  invalidManifest,
   type Manifest,
   type ManifestInput,
   type ManifestRoute,
@@ -26,13 +26,13 @@ import {
 export function checkManifest(input: unknown, subject: string): Manifest {
   const where = nameOf(input, subject)
   const result = z.safeParse(manifestSchema, input)
-  if (!result.success) throw invalid(`${where}: ${messageOf(result.error.issues[0]!)}`)
+  if (!result.success) throw invalidManifest(`${where}: ${messageOf(result.error.issues[0]!)}`)
   const { method, path, host, priority, routes, timeout, idleTtl, maxConcurrency, ...rest } =
     result.data
   const declared = (routes ?? []).map((own, index) => ({ ...own, at: `, routes[${index}]` }))
   if (path !== undefined || routes === undefined) declared.unshift({ path: path ?? '/', at: '' })
   if (declared.length === 0) {
-    throw invalid(`${where}: routes is empty and there is no path; write path: '/hello'`)
+    throw invalidManifest(`${where}: routes is empty and there is no path; write path: '/hello'`)
   }
   const places = new Map<string, ManifestRoute[]>()
   const checked = declared.map(({ at, ...own }) => {
@@ -65,7 +65,7 @@ export function deriveManifest(fileName: string, declared: Partial<ManifestInput
   const { base, name } = parse(fileName)
   if (typeof declared !== 'object' || declared === null) return checkManifest(declared, base)
   if (declared.id === undefined && !ID_PATTERN.test(name)) {
-    throw invalid(
+    throw invalidManifest(
       `Function of ${base}: its name makes no id (${ID_RULE}); rename the file, or export const manifest = { id: 'hello' }`,
     )
   }
@@ -241,7 +241,7 @@ function checkRoute(
   // Whatever their priorities: the lower one of two such routes would never be reached.
   const twin = neighbours.find(neighbour => overlap(neighbour.methods, method))
   if (twin !== undefined) {
-    throw invalid(
+    throw invalidManifest(
       `${where}: routes ${showRoute(twin)} and ${showRoute(route)} match the same requests; remove one`,
     )
   }
@@ -255,10 +255,6 @@ function overlap(a: ManifestRoute['methods'], b: ManifestRoute['methods']): bool
 
 function showRoute({ methods, host = '', path }: ManifestRoute): string {
   return `"${methods === 'ANY' ? methods : methods.join(',')} ${host}${path}"`
-}
-
-function invalid(message: string): FezzError {
-  return new FezzError('INVALID_MANIFEST', message)
 }
 
 function nameOf(input: unknown, subject: string): string {

@@ -1,3 +1,5 @@
+import { FezzError } from '../errors.ts'
+
 /** Methods a route may name (RFC 9110, section 9, and PATCH of RFC 5789). */
 export const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
 export type Method = (typeof METHODS)[number]
@@ -75,6 +77,11 @@ export interface ManifestInput {
 
 /**
  * Under this reflect-metadata key the decorators keep a class's {@link ManifestInput}. Everything
- * else reads it through the global `Reflect.getMetadata`, so nothing here needs the decorators.
+ * else reads it through the global `Reflect.getOwnMetadata`, so nothing here needs the decorators.
  */
 export const MANIFEST_METADATA_KEY = 'fezz:manifest'
+
+/** What is thrown for a wrong declaration; `message` names the function, the field and the value. */
+export function invalidManifest(message: string): FezzError {
+  return new FezzError('INVALID_MANIFEST', message)
+}

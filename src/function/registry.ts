@@ -51,7 +51,6 @@ export class Registry implements AsyncDisposable {
       observer: {
         loaded: (slot, durationMs) => {
           observer.loaded(slot, durationMs)
-          this.#retireIfClosing(slot)
           this.#loaded()
         },
         loadFailed: (slot, cause, retryInMs) => observer.loadFailed(slot, cause, retryInMs),
@@ -60,7 +59,8 @@ export class Registry implements AsyncDisposable {
       ...(random && { random }),
     })
     this.#prepared.add(slot)
-    this.#retireIfClosing(slot)
+    // The others it has seen itself.
+    if (this.#closing !== undefined) slot.retire('shutdown')
     return slot
   }
 
@@ -91,7 +91,6 @@ export class Registry implements AsyncDisposable {
     const before = this.#current.get(slot.id)
     this.#current.set(slot.id, slot)
     if (before !== undefined && before !== slot) this.#retire(before, 'replaced')
-    this.#retireIfClosing(slot)
     // A slot that was warmed before it became current has told a registry that did not count it.
     if (slot.state === 'Ready') this.#loaded()
   }
@@ -142,13 +141,8 @@ export class Registry implements AsyncDisposable {
     slot.retire(reason).then(() => this.#leaving.delete(slot))
   }
 
-  /** {@link close} has not seen a slot that was being prepared, or was made afterwards. */
   #all(): Slot[] {
     return [...this.#current.values(), ...this.#leaving, ...this.#prepared]
-  }
-
-  #retireIfClosing(slot: Slot): void {
-    if (this.#closing !== undefined) slot.retire('shutdown')
   }
 
   #loaded(): void {

@@ -29,29 +29,21 @@ export class TrustedProxies {
   }
 
   #add(proxy: string): void {
-    const [address = '', prefix, ...more] = proxy.split('/')
-    const family = isIP(address)
-    const bits = Number(prefix)
-    const bad =
-      family === 0 ||
-      more.length > 0 ||
-      (prefix !== undefined && !(/^\d{1,3}$/.test(prefix) && bits <= (family === 4 ? 32 : 128)))
-    if (bad) {
+    const network = parseNetwork(proxy)
+    if (network === undefined) {
       throw new FezzError(
         'INVALID_CONFIG',
         `trustedProxies: "${proxy}" is neither an address nor a CIDR block`,
       )
     }
-    const type = family === 4 ? 'ipv4' : 'ipv6'
-    if (prefix === undefined) this.#blocks.addAddress(address, type)
-    else this.#blocks.addSubnet(address, bits, type)
+    this.#blocks.addSubnet(network.address, network.prefixBits, network.family)
   }
 
   /** Whether `address` (as {@link plainAddress} gives it) is a trusted proxy. */
   trusts(address: string): boolean {
     if (this.#none) return false
-    const family = isIP(address)
-    return family !== 0 && this.#blocks.check(address, family === 4 ? 'ipv4' : 'ipv6')
+    const family = familyOf(address)
+    return family !== undefined && this.#blocks.check(address, family)
   }
 
   /**
@@ -95,6 +87,30 @@ export class TrustedProxies {
     }
     return client
   }
+}
+
+/** A block of addresses; a single address is one with all of its bits as prefix. */
+export interface Network {
+  readonly address: string
+  readonly prefixBits: number
+  readonly family: 'ipv4' | 'ipv6'
+}
+
+/** Reads an address or a CIDR block (RFC 4632, RFC 4291 section 2.3); `undefined` when it is neither. */
+export function parseNetwork(text: string): Network | undefined {
+  const [address = '', prefix, ...more] = text.split('/')
+  const family = familyOf(address)
+  if (family === undefined || more.length > 0) return undefined
+  const maxBits = family === 'ipv4' ? 32 : 128
+  if (prefix === undefined) return { address, prefixBits: maxBits, family }
+  const prefixBits = Number(prefix)
+  const isValid = /^\d{1,3}$/.test(prefix) && prefixBits <= maxBits
+  return isValid ? { address, prefixBits, family } : undefined
+}
+
+function familyOf(address: string): Network['family'] | undefined {
+  const version = isIP(address)
+  return version === 0 ? undefined : `ipv${version as 4 | 6}`
 }
 
 /** An IP address without zone; an IPv4 address mapped into IPv6 (RFC 4291, 2.5.5.2) as IPv4. */

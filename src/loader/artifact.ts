@@ -1,9 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { rename, rm, writeFile } from 'node:fs/promises'
-import type { Code } from '../function/contract.ts'
 
-/** Where the code of a built bundle is. */
-export type ArtifactCode = Extract<Code, { kind: 'artifact' }>
+export type { ArtifactCode } from '../function/contract.ts'
 
 /** Files of an artifact's folder. */
 export const BUNDLE_FILE = 'bundle.cjs'

@@ -8,6 +8,7 @@ import {
   stop,
 } from 'esbuild'
 import { type BuildMessage, buildFailed, describeMessage } from './build-error.ts'
+import { SOURCE } from './discover.ts'
 import { type InputStamp, readStamped } from './inputs.ts'
 import {
   GLOBALS_PARAMETER,
@@ -162,7 +163,7 @@ function sources(folder: string, inputs: Map<string, InputStamp>): Plugin {
           return { contents: bytes, loader: LOADERS_OF_TYPE[type] ?? 'default' }
         if (path.endsWith('.wasm')) return { contents: bytesAs(path, WASM_MODULE), loader: 'js' }
         if (path.endsWith('.bin')) return { contents: bytesAs(path, 'bytes.buffer'), loader: 'js' }
-        if (!SCRIPT.test(path)) return { contents: bytes, loader: 'default' }
+        if (!SOURCE.test(path)) return { contents: bytes, loader: 'default' }
         const text = bytes.toString()
         if (!USES_META.test(text)) return { contents: bytes, loader: 'default' }
         return { contents: withMeta(text, fromEntry(path)), loader: 'default' }
@@ -173,7 +174,6 @@ function sources(folder: string, inputs: Map<string, InputStamp>): Plugin {
 
 const RESOLVED = Symbol('resolved')
 const WASM_MODULE = 'new WebAssembly.Module(bytes)'
-const SCRIPT = /\.[cm]?[jt]sx?$/
 const USES_META = /\bimport\s*\.\s*meta\b|\b__(?:file|dir)name\b/
 const HASHBANG_AND_DIRECTIVE = /^(?:#!.*\n)?(?:\s*(['"])use strict\1;?)?/
 

@@ -10,7 +10,8 @@ export interface Entry {
   readonly name: string
 }
 
-const SOURCE = /\.[cm]?[jt]sx?$/
+/** Names of source files. */
+export const SOURCE = /\.[cm]?[jt]sx?$/
 const NOT_A_FUNCTION = /^[_.]|\.(?:test|spec)\.[^.]+$|\.d\.[cm]?ts$|^node_modules$/
 const INDEX = /^index\.[cm]?[jt]sx?$/
 

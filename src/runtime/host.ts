@@ -73,12 +73,7 @@ export class Host implements AsyncDisposable {
     })
     this.#deployments = new Deployments({ registry: this.#registry, metrics, log, clock })
     this.#deadlines = new Deadlines(clock, invocation => this.#expire(invocation))
-    this.#system = new SystemEndpoints({
-      config,
-      metrics,
-      registry: this.#registry,
-      deployments: this.#deployments,
-    })
+    this.#system = new SystemEndpoints({ config, metrics, registry: this.#registry })
     metrics.observe({
       functionStates: () => this.#registry.states(),
       routes: () => this.#deployments.table.entries.length,
@@ -263,17 +258,16 @@ export class Host implements AsyncDisposable {
 
   /** The function has thrown, rejected, or returned what cannot be sent. */
   #finishFailed(invocation: Invocation, cause: unknown): Response {
-    const { id } = invocation.hosted
-    const error = speaksForItself(cause)
-      ? cause
-      : new FezzError('FUNCTION_ERROR', `function "${id}" failed`, { cause })
-    try {
-      return this.#fail(invocation, error)
-    } catch (cause) {
-      // Its own error has headers that cannot be sent.
-      const plain = new FezzError('FUNCTION_ERROR', `function "${id}" failed`, { cause })
-      return this.#fail(invocation, plain)
+    if (speaksForItself(cause)) {
+      try {
+        return this.#fail(invocation, cause)
+      } catch (unsendable) {
+        // Its own error has headers that cannot be sent.
+        return this.#finishFailed(invocation, unsendable)
+      }
     }
+    const message = `function "${invocation.hosted.id}" failed`
+    return this.#fail(invocation, new FezzError('FUNCTION_ERROR', message, { cause }))
   }
 
   #fail(invocation: Invocation, error: FezzError): Response {

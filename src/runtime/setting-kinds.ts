@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
+import { parseNetwork } from '../http/forwarded.ts'
 import { parseDuration, parseSize } from '../units.ts'
 import { type Variables, variables as variablesOf } from './variables.ts'
 
@@ -206,12 +207,7 @@ export function networks(
 }
 
 function isNetwork(value: unknown): boolean {
-  if (typeof value !== 'string') return false
-  const [address = '', prefix, ...rest] = value.split('/')
-  const version = isIP(address)
-  if (version === 0 || rest.length > 0) return false
-  if (prefix === undefined) return true
-  return /^\d{1,3}$/.test(prefix) && Number(prefix) <= (version === 4 ? 32 : 128)
+  return typeof value === 'string' && parseNetwork(value) !== undefined
 }
 
 /** Named secrets: their values are in no message and in no print-out. Sources add up, by name. */

@@ -4,9 +4,8 @@ import { setHeader } from '../http/web/outgoing.ts'
 import { FastResponse } from '../http/web/response.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { HostConfig } from './config.ts'
-import type { Deployments } from './deployments.ts'
 
-/** Says whether the host keeps `path` for itself; functions can't have it. */
+/** The paths that the host keeps for itself; no function can have them. */
 export function systemPaths(config: SystemConfig): readonly string[] {
   return [
     ...(config.enableHealth ? ['/_health'] : []),
@@ -20,7 +19,6 @@ export interface SystemEndpointsOptions {
   readonly config: SystemConfig
   readonly metrics: Metrics
   readonly registry: Registry
-  readonly deployments: Deployments
 }
 
 /** `/_health` and `/_metrics`: answered by the host itself, before routing. */
@@ -48,11 +46,11 @@ export class SystemEndpoints {
     return identified(answer, requestId)
   }
 
-  #health(): Response {
+  #health(): FastResponse {
     return this.draining ? new FastResponse('draining', { status: 503 }) : new FastResponse('OK')
   }
 
-  #metrics(request: IncomingRequest): Response | Promise<Response> {
+  #metrics(request: IncomingRequest): FastResponse | Promise<FastResponse> {
     if (headerOf(request, 'accept')?.includes('application/json')) return this.#status()
     return this.#options.metrics
       .render()
@@ -63,7 +61,7 @@ export class SystemEndpoints {
   }
 
   /** The registry in fezz.md's form: one entry per function, replaced ones that still drain included. */
-  #status(): Response {
+  #status(): FastResponse {
     const { registry } = this.#options
     const functions = [...registry.current(), ...registry.leaving()].map(slot => ({
       name: slot.id,
@@ -76,7 +74,7 @@ export class SystemEndpoints {
   }
 }
 
-function identified(response: Response, requestId: string): Response {
-  setHeader(response as FastResponse, 'x-request-id', requestId)
+function identified(response: FastResponse, requestId: string): Response {
+  setHeader(response, 'x-request-id', requestId)
   return response
 }

@@ -25,6 +25,15 @@ const MAX_DEPTH = 8
  * @param mapStack applied to each stack; when it throws, the stack is kept as it is
  */
 export function serializeError(error: unknown, mapStack?: MapStack, depth = 0): SerializedError {
+  try {
+    return serialize(error, mapStack, depth)
+  } catch {
+    // A getter or a Proxy's trap: what is logged when nothing else is left to catch must not throw.
+    return { type: typeof error, message: 'an error that cannot be read' }
+  }
+}
+
+function serialize(error: unknown, mapStack: MapStack | undefined, depth: number): SerializedError {
   if (!isError(error)) {
     return { type: error === null ? 'null' : typeof error, message: describe(error) }
   }

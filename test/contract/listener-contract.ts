@@ -350,6 +350,49 @@ export function describeListener(name: string, make: MakeListener): void {
         expect(received).not.toContain('0\r\n\r\n')
       })
 
+      it('cuts the connection when a stream fails while its response waits behind another', async () => {
+        const failed = Promise.withResolvers<void>()
+        const { port } = await start(request => {
+          if (request.url.endsWith('/slow')) return failed.promise.then(() => new Response('slow'))
+          return new Response(
+            new ReadableStream({
+              pull(controller) {
+                setImmediate(failed.resolve)
+                controller.error(new Error('broken'))
+              },
+            }),
+          )
+        })
+        const client = await connect(port)
+        const received = await client.send(get('/slow') + get('/')).untilClosed()
+        expect(received).toMatch(/\r\n\r\nslow$/)
+      })
+
+      it('ends a response that is made of its own request when the client stops sending', async () => {
+        const ended = Promise.withResolvers<unknown>()
+        const { port, listener } = await start(request => {
+          const reader = request.body!.getReader()
+          return new Response(
+            new ReadableStream({
+              async pull(controller) {
+                const { value } = await reader.read()
+                controller.enqueue(value)
+              },
+              cancel: ended.resolve,
+            }),
+          )
+        })
+        const client = await connect(port)
+        client.send(post('Transfer-Encoding: chunked\r\n', '3\r\nabc\r\n5\r\nde'))
+        await client.untilReceived('de')
+        // Announced with the head of the response: its connection is ending anyway.
+        expect(client.received).toMatch(/connection: close/i)
+        client.socket.end()
+        await client.untilClosed()
+        await ended.promise
+        expect(listener.connections).toBe(0)
+      })
+
       it('fails reading the body when the client leaves in the middle of it', async () => {
         const failed = Promise.withResolvers<unknown>()
         const { port } = await start(async request => {

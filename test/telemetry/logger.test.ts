@@ -91,6 +91,22 @@ describe('an error', () => {
     expect(last().err.stack).toContain('Error: outer')
   })
 
+  it('may throw when it is read', () => {
+    const { log, last } = capture()
+    const trap = () => {
+      throw new Error('trap')
+    }
+    log.error({ err: new Proxy({}, { getPrototypeOf: trap, get: trap }) }, 'failed')
+    expect(last()).toMatchObject({ msg: 'failed', err: { type: 'object' } })
+    log.error({ err: Object.defineProperty(new Error('x'), 'stack', { get: trap }) }, 'failed')
+    expect(last()).toMatchObject({ msg: 'failed', err: { type: 'object' } })
+    const outer = new Error('outer', {
+      cause: Object.defineProperty(new Error(), 'name', { get: trap }),
+    })
+    log.error({ err: outer }, 'failed')
+    expect(last().err).toMatchObject({ message: 'outer', cause: { type: 'object' } })
+  })
+
   it('may be its own cause', () => {
     const { log, last } = capture()
     const error = new Error('loop')

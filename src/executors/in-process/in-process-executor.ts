@@ -2,6 +2,7 @@ import type { AsyncResource } from 'node:async_hooks'
 import { FezzError } from '../../errors.ts'
 import { type BoundFunction, bindFunction, exportOf } from '../../function/adapt.ts'
 import type {
+  ArtifactCode,
   Code,
   Deployment,
   FunctionContext,
@@ -23,7 +24,7 @@ export interface EvaluatedModule {
 
 export interface InProcessExecutorOptions {
   /** Runs the code of an artifact, anew each time. */
-  evaluate(code: Extract<Code, { kind: 'artifact' }>): Promise<EvaluatedModule>
+  evaluate(code: ArtifactCode): Promise<EvaluatedModule>
   /** Its children go to the functions' lifecycle hooks. */
   readonly log: Logger
 }

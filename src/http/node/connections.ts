@@ -26,6 +26,7 @@ export class Connection {
   /** The last response of the connection has begun, and says so. */
   isEnding = false
   #endsWhenDone = false
+  #isRefused = false
 
   constructor(socket: Socket, proxies: TrustedProxies) {
     this.socket = socket
@@ -42,16 +43,21 @@ export class Connection {
    * Answers what is not well-formed HTTP, and ends the connection. Nothing is written where the
    * client could take it for the answer to another request: when responses are still to come, these
    * go out and the connection ends; when the broken body is of a request that is answered already,
-   * it ends at once.
+   * it ends at once. So it does when its last response, already begun, waits for a broken body.
    *
    * @param message a whole HTTP message
    * @returns whether the connection was not ending anyway
    */
   refuse(message: string): boolean {
-    if (this.isEnding) return false
-    this.isEnding = true
     const { upload, pending, socket } = this
     const isMidBody = upload !== null && !upload.req.complete
+    if (this.isEnding) {
+      // The response under way may be made of that body, and would wait for the rest for ever.
+      if (isMidBody && !this.#isRefused) socket.destroySoon()
+      return false
+    }
+    this.isEnding = true
+    this.#isRefused = true
     if (isMidBody && (pending > 1 || upload.res.headersSent)) {
       socket.destroy()
     } else if (pending > 0 && !isMidBody) {

@@ -109,6 +109,8 @@ async function pump(
     void reader.cancel(error).catch(() => {})
     // Without a length and without chunks only a reset tells an end from an abort.
     if (exchange.req.httpVersionMinor === 0) connection.socket.resetAndDestroy()
+    // It waits behind others, which go out first; node would send what there is of it after them.
+    else if (res.socket === null) res.once('socket', socket => socket.destroySoon())
     else res.destroy()
   }
 }

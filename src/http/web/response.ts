@@ -52,7 +52,7 @@ export class FastResponse {
   }
 
   /** @throws TypeError for a value that JSON has no form for, such as undefined */
-  static json(data: unknown, init?: ResponseInit): Response {
+  static json(data: unknown, init?: ResponseInit): FastResponse {
     const text = JSON.stringify(data)
     const state = text === undefined ? undefined : compose(text, init, 'application/json')
     return withState(state ?? stateFrom(PlatformResponse.json(data, init)))
