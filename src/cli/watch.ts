@@ -1,5 +1,5 @@
-import { statSync, watch } from 'node:fs'
-import { basename, dirname, resolve } from 'node:path'
+import { readdirSync, statSync, watch } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
 import { SOURCE } from '../loader/discover.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { ServedFiles } from './served-files.ts'
@@ -33,7 +33,7 @@ export function watchFiles(files: ServedFiles, log: Logger): Disposable {
     const { signal } = watching
     // Folders, not files: a file that is replaced or new would be missed.
     for (const folder of new Set([
-      ...files.paths.map(folderOf),
+      ...files.paths.flatMap(foldersOf),
       ...[...files.inputs].map(dirname),
     ])) {
       try {
@@ -59,8 +59,13 @@ export function watchFiles(files: ServedFiles, log: Logger): Disposable {
   }
 }
 
-function folderOf(path: string): string {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory()
-    ? resolve(path)
-    : dirname(resolve(path))
+/** The folder of a path, and those in it: each may become a function of its own. */
+function foldersOf(path: string): string[] {
+  const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+  if (!isFolder) return [dirname(resolve(path))]
+  const folder = resolve(path)
+  const within = readdirSync(folder, { withFileTypes: true })
+    .filter(entry => entry.isDirectory() && !/^[._]|^node_modules$/.test(entry.name))
+    .map(entry => join(folder, entry.name))
+  return [folder, ...within]
 }

@@ -13,6 +13,7 @@ import {
   type ManifestRoute,
   METHODS,
   type Method,
+  methodsOverlap,
 } from './manifest.ts'
 
 /**
@@ -239,7 +240,7 @@ function checkRoute(
   const place = [checkedHost, ...shape].join('/')
   const neighbours = places.get(place) ?? []
   // Whatever their priorities: the lower one of two such routes would never be reached.
-  const twin = neighbours.find(neighbour => overlap(neighbour.methods, method))
+  const twin = neighbours.find(neighbour => methodsOverlap(neighbour.methods, method))
   if (twin !== undefined) {
     throw invalidManifest(
       `${where}: routes ${showRoute(twin)} and ${showRoute(route)} match the same requests; remove one`,
@@ -247,10 +248,6 @@ function checkRoute(
   }
   places.set(place, [...neighbours, route])
   return route
-}
-
-function overlap(a: ManifestRoute['methods'], b: ManifestRoute['methods']): boolean {
-  return a === 'ANY' || b === 'ANY' || a.some(method => b.includes(method))
 }
 
 function showRoute({ methods, host = '', path }: ManifestRoute): string {

@@ -16,6 +16,11 @@ export interface ManifestRoute {
   readonly priority: number
 }
 
+/** Whether some method is in both. */
+export function methodsOverlap(a: ManifestRoute['methods'], b: ManifestRoute['methods']): boolean {
+  return a === 'ANY' || b === 'ANY' || a.some(method => b.includes(method))
+}
+
 /** Declared metadata of a function, checked and with every default filled in. Known without running the code. */
 export interface Manifest {
   readonly id: string

@@ -2,9 +2,11 @@ import type { Clock } from '../clock.ts'
 import type { Deployment } from '../function/contract.ts'
 import type { Registry } from '../function/registry.ts'
 import { RouteTable } from '../routing/route-table.ts'
+import { runInSlices } from '../routing/slices.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { HostedFunction } from './hosted-function.ts'
+import { shadowedRoutes } from './shadowed-routes.ts'
 
 /** What is to be different afterwards. Ids in both lists are set; of those set twice the last counts. */
 export interface DeploymentChange {
@@ -24,6 +26,8 @@ export interface DeploymentsOptions {
   readonly log: Logger
   readonly clock: Clock
 }
+
+const SLICE_MS = 2
 
 /**
  * What this host serves: the route table and the functions behind it, always of one piece. A change
@@ -80,7 +84,18 @@ export class Deployments {
     this.#table = table
     for (const hosted of taking) registry.install(hosted.slot)
     for (const id of removed) this.#remove(id)
+    await this.#reportShadowed(taking)
     return failures
+  }
+
+  /** Two functions may claim the same route; the one that nobody will reach should know. */
+  async #reportShadowed(taking: readonly HostedFunction[]): Promise<void> {
+    const shadowed = await runInSlices(shadowedRoutes(this.#functions.values()), SLICE_MS)
+    for (const { route, hosted, by } of shadowed) {
+      if (!taking.includes(hosted) && !taking.includes(by)) continue
+      const { host = '', path } = route
+      hosted.log.warn(`${host}${path} is answered by function "${by.id}", which was there earlier`)
+    }
   }
 
   async #build(
@@ -158,7 +173,9 @@ function* routesOf(functions: Iterable<HostedFunction>) {
 function sameDeployment(a: Deployment, b: Deployment): boolean {
   const sameCode =
     a.code.kind === 'artifact' && b.code.kind === 'artifact'
-      ? a.code.sha256 === b.code.sha256 && a.code.exportName === b.code.exportName
+      ? a.code.sha256 === b.code.sha256 &&
+        a.code.exportName === b.code.exportName &&
+        a.code.entry === b.code.entry
       : a.code.kind === 'live' &&
         b.code.kind === 'live' &&
         a.code.value === b.code.value &&

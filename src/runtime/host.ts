@@ -4,6 +4,7 @@ import type { Executor } from '../executors/executor.ts'
 import type { Instance } from '../function/contract.ts'
 import { Registry } from '../function/registry.ts'
 import { problemResponse } from '../http/problem.ts'
+import { requestIds } from '../http/request-id.ts'
 import {
   abortRequest,
   headerOf,
@@ -24,7 +25,6 @@ import { type DeploymentChange, type DeploymentFailure, Deployments } from './de
 import { heapPressure } from './heap-pressure.ts'
 import { Invocation, InvocationContext } from './invocation.ts'
 import { lifecycleObserver } from './lifecycle-observer.ts'
-import { requestIds } from './request-id.ts'
 import { SystemEndpoints } from './system-endpoints.ts'
 
 export interface HostOptions {
@@ -44,6 +44,7 @@ const CLOSE_GRACE_MS = 1_000
  * and answers. No socket is involved; a listener is a thin shell around it.
  */
 export class Host implements AsyncDisposable {
+  readonly #log: Logger
   readonly #metrics: Metrics
   readonly #executor: Executor
   readonly #clock: Clock
@@ -59,6 +60,7 @@ export class Host implements AsyncDisposable {
 
   constructor(options: HostOptions) {
     const { config, log, metrics, executor, clock = systemClock } = options
+    this.#log = log
     this.#metrics = metrics
     this.#executor = executor
     this.#clock = clock
@@ -145,7 +147,7 @@ export class Host implements AsyncDisposable {
       request = toIncoming(input)
     } catch (cause) {
       const error = new FezzError('BAD_REQUEST', 'the request cannot be served', { cause })
-      return this.#refuse(error, this.#requestId(undefined))
+      return this.#refuse(error, this.#requestId(undefined), input)
     }
     return this.#route(request)
   }
@@ -156,11 +158,15 @@ export class Host implements AsyncDisposable {
     const path = pathOf(request)
     if (path.charCodeAt(1) === UNDERSCORE) {
       const answer = this.#system.answer(path, request, requestId)
-      if (answer !== undefined) return answer
+      if (answer !== undefined) {
+        if (this.#logsRequests)
+          this.#log.debug({ requestId, method: request.method, path }, 'request')
+        return answer
+      }
     }
     const found = this.#deployments.table.find(path, request.method, sourceOf(request).authority)
-    if (found.kind !== 'found') return this.#refuse(unroutable(found), requestId)
-    if (this.#inFlight >= this.#maxInFlight) return this.#refuse(overloaded(), requestId)
+    if (found.kind !== 'found') return this.#refuse(unroutable(found), requestId, request)
+    if (this.#inFlight >= this.#maxInFlight) return this.#refuse(overloaded(), requestId, request)
 
     const { target: hosted, params } = found
     const invocation = new Invocation(hosted, request, params, requestId, startedMs)
@@ -275,7 +281,9 @@ export class Host implements AsyncDisposable {
     const response = problemResponse(error, requestId)
     hosted.metrics.recordError(error.code)
     const fields = { requestId, code: error.code, err: error.cause ?? error }
-    if (error.status >= 500) hosted.log.error(fields, error.message)
+    // A load that failed has been reported once; those who asked meanwhile add nothing.
+    const isNews = error.status >= 500 && error.code !== 'FUNCTION_LOAD_FAILED'
+    if (isNews) hosted.log.error(fields, error.message)
     else hosted.log.debug(fields, error.message)
     return this.#answer(invocation, response)
   }
@@ -311,8 +319,9 @@ export class Host implements AsyncDisposable {
   }
 
   /** Answers a request that reaches no function. */
-  #refuse(error: FezzError, requestId: string): Response {
+  #refuse(error: FezzError, requestId: string, { method, url }: Request): Response {
     this.#metrics.recordRejected(error.code)
+    this.#log.debug({ requestId, method, url, code: error.code, status: error.status }, 'request')
     return problemResponse(error, requestId)
   }
 }

@@ -564,6 +564,15 @@ export function describeListener(name: string, make: MakeListener): void {
         }
       })
 
+      it('carry the request id that the client has sent', async () => {
+        const { port } = await start(() => new Response('x'))
+        for (const target of ['GET /%zz', 'OPTIONS *']) {
+          const client = await connect(port)
+          client.send(`${target} HTTP/1.1\r\nHost: x\r\nX-Request-Id: mine\r\n\r\n`)
+          expect(await client.untilReceived('\r\n\r\n')).toMatch(/x-request-id: mine\r\n/i)
+        }
+      })
+
       it('let the responses before them go out first', async () => {
         const ready = Promise.withResolvers<void>()
         const called = Promise.withResolvers<void>()

@@ -414,3 +414,29 @@ describe('a preloaded function', () => {
     expect(await get('/f')).toBe('up')
   })
 })
+
+describe('two functions with one route', () => {
+  const claiming = (id: string, path: string, more: Partial<ManifestInput> = {}) =>
+    functionOf(() => FezzResponse.text(id), { id, path, method: 'GET', ...more })
+  const warnings = ({ lines }: ReturnType<typeof hostSetup>) =>
+    lines.filter(line => line['level'] === 'warn').map(line => line['msg'])
+
+  it('are reported, and the earlier one answers', async () => {
+    const setup = hostSetup()
+    await setup.deploy(claiming('first', '/a/:x'), claiming('second', '/a/:y'))
+    expect(warnings(setup)).toEqual([
+      '/a/:y is answered by function "first", which was there earlier',
+    ])
+  })
+
+  it('are not when method, host or priority tell them apart', async () => {
+    const setup = hostSetup()
+    await setup.deploy(
+      claiming('get', '/a'),
+      claiming('post', '/a', { method: 'POST' }),
+      claiming('host', '/a', { host: 'a.example.com' }),
+      claiming('prior', '/a', { priority: 1 }),
+    )
+    expect(warnings(setup)).toEqual([])
+  })
+})

@@ -20,7 +20,7 @@ import { FakeClock, settled } from '../helpers/fake-clock.ts'
 import { type Watched, watch } from '../helpers/watch.ts'
 
 /** A line of the log. */
-export type Line = Readonly<Record<string, unknown>>
+type Line = Readonly<Record<string, unknown>>
 
 /** A host on a fake clock with the real in-process executor behind it, whose instances can die. */
 export function hostSetup(config: ConfigInput = {}) {
@@ -182,7 +182,7 @@ class MortalExecutor implements Executor {
 }
 
 /** An instance that crashes when the test says so, with all its requests, as a process does. */
-export class MortalInstance implements Instance {
+class MortalInstance implements Instance {
   readonly deployment: Deployment
   readonly #instance: Instance
   readonly #exited = Promise.withResolvers<InstanceExit>()

@@ -20,7 +20,7 @@ export type Command =
   | { readonly do: 'turn' | 'settle' }
 
 export type Id = 'a' | 'b'
-export type Answer = 'text' | 'stream' | 'throw' | 'nothing'
+type Answer = 'text' | 'stream' | 'throw' | 'nothing'
 export type LoadKind = 'fast' | 'slow' | 'broken' | 'preloaded'
 
 const TIMEOUT_MS = 3_000

@@ -241,7 +241,7 @@ it('7: what leaves the host on an error is a code, a short message and a request
     expect(response.headers.get('x-request-id')).toBe(`r-${id}`)
   }
   for (const id of ['throws', 'rejects', 'unloadable']) {
-    const line = lines.find(each => each.requestId === `r-${id}`)
+    const line = lines.find(each => each.functionId === id && each.level === 'error')
     expect(JSON.stringify(line)).toContain('secret of the secret')
   }
 })

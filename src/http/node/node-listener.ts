@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import {
   createServer,
   type IncomingMessage,
@@ -12,6 +11,8 @@ import type { Logger } from '../../telemetry/logger.ts'
 import { TrustedProxies } from '../forwarded.ts'
 import type { FetchHandler, Listener, ListenerAddress, ListenerOptions } from '../listener.ts'
 import { problemMessage, problemResponse } from '../problem.ts'
+import { requestIds } from '../request-id.ts'
+import { findField } from '../web/fields.ts'
 import { IncomingRequest } from '../web/incoming-request.ts'
 import { FastResponse } from '../web/response.ts'
 import { Connections, connectionOf } from './connections.ts'
@@ -34,6 +35,7 @@ export class NodeListener implements Listener {
   readonly #server: Server
   readonly #connections: Connections
   readonly #context: ExchangeContext
+  readonly #requestId = requestIds()
   #stopped: Promise<void> | undefined
   #drained: Promise<void> | undefined
   #closed: Promise<void> | undefined
@@ -70,6 +72,8 @@ export class NodeListener implements Listener {
       this.#server.once('error', reject)
       this.#server.listen({ host, port }, () => {
         this.#server.off('error', reject)
+        // Such as no file descriptors left for another connection: those that are open go on.
+        this.#server.on('error', err => this.#log?.error({ err }, 'a connection was not accepted'))
         resolve({ host, port: (this.#server.address() as AddressInfo).port })
       })
     })
@@ -87,7 +91,7 @@ export class NodeListener implements Listener {
   async #drain(lingerMs: number): Promise<void> {
     this.#connections.leave(lingerMs)
     await new Promise<void>(resolve => {
-      const timer = setTimeout(resolve, lingerMs)
+      const timer = setTimeout(resolve, this.#server.listening ? lingerMs : 0)
       this.#server.once('close', () => {
         clearTimeout(timer)
         resolve()
@@ -138,7 +142,7 @@ export class NodeListener implements Listener {
     let result: Response | Promise<Response>
     try {
       result = exchange.isForServer
-        ? serverOptionsResponse()
+        ? this.#serverOptions(exchange)
         : this.#fetch(new IncomingRequest(exchange))
     } catch (error) {
       this.#fail(exchange, error)
@@ -165,7 +169,7 @@ export class NodeListener implements Listener {
 
   /** The handler threw, which it must not, or returned what cannot be sent. */
   #fail(exchange: Exchange, cause: unknown): void {
-    const requestId = randomUUID()
+    const requestId = this.#requestIdOf(exchange)
     this.#log?.error({ err: cause, requestId }, 'no response could be sent')
     if (exchange.res.headersSent) {
       exchange.res.destroy()
@@ -176,7 +180,19 @@ export class NodeListener implements Listener {
   }
 
   #refuse(exchange: Exchange, error: FezzError): void {
-    respond(exchange, problemResponse(error, this.#reject(error)), true, this.#log)
+    const requestId = this.#requestIdOf(exchange)
+    this.#reject(error, requestId)
+    respond(exchange, problemResponse(error, requestId), true, this.#log)
+  }
+
+  /** The answer to `OPTIONS *`. */
+  #serverOptions(exchange: Exchange): Response {
+    const headers = { allow: ALLOW, 'x-request-id': this.#requestIdOf(exchange) }
+    return new FastResponse(null, { status: 204, headers })
+  }
+
+  #requestIdOf({ rawHeaders }: Exchange): string {
+    return this.#requestId(findField(rawHeaders, 'x-request-id'))
   }
 
   #refuseExpectation(req: IncomingMessage, res: ServerResponse): void {
@@ -203,16 +219,15 @@ export class NodeListener implements Listener {
   }
 
   #refuseSocket(socket: Socket, error: FezzError): void {
-    const requestId = randomUUID()
-    if (connectionOf(socket).refuse(problemMessage(error, requestId)))
-      this.#reject(error, requestId)
+    const requestId = this.#requestId(undefined)
+    const isFirst = connectionOf(socket).refuse(problemMessage(error, requestId))
+    if (isFirst) this.#reject(error, requestId)
   }
 
-  /** Counts and logs a refusal. Returns the id that the client gets. */
-  #reject(error: FezzError, requestId: string = randomUUID()): string {
+  /** Counts and logs a refusal. */
+  #reject(error: FezzError, requestId: string): void {
     this.#options.onRejected?.(error.code)
     this.#log?.debug({ code: error.code, detail: error.message, requestId }, 'request refused')
-    return requestId
   }
 }
 
@@ -236,10 +251,6 @@ function serverOptions(options: ListenerOptions): ServerOptions {
     // An Upgrade that is not taken up is ignored (RFC 9110, section 7.8).
     shouldUpgradeCallback: () => false,
   }
-}
-
-function serverOptionsResponse(): Response {
-  return new FastResponse(null, { status: 204, headers: { allow: ALLOW } })
 }
 
 /** What the parser's error codes mean to a client; `undefined`: the connection itself failed. */
