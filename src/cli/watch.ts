@@ -1,4 +1,4 @@
-import { readdirSync, statSync, watch } from 'node:fs'
+import { readdirSync, watch } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { SOURCE } from '../loader/discover.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -61,11 +61,15 @@ export function watchFiles(files: ServedFiles, log: Logger): Disposable {
 
 /** The folder of a path, and those in it: each may become a function of its own. */
 function foldersOf(path: string): string[] {
-  const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
-  if (!isFolder) return [dirname(resolve(path))]
   const folder = resolve(path)
-  const within = readdirSync(folder, { withFileTypes: true })
-    .filter(entry => entry.isDirectory() && !/^[._]|^node_modules$/.test(entry.name))
-    .map(entry => join(folder, entry.name))
-  return [folder, ...within]
+  try {
+    const within = readdirSync(folder, { withFileTypes: true })
+      .filter(entry => entry.isDirectory() || entry.isSymbolicLink())
+      .filter(entry => !/^[._]|^node_modules$/.test(entry.name))
+      .map(entry => join(folder, entry.name))
+    return [folder, ...within]
+  } catch {
+    // A file, or nothing yet.
+    return [dirname(folder)]
+  }
 }

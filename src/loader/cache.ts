@@ -1,6 +1,7 @@
 import { mkdir, readFile, stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import { FezzError } from '../errors.ts'
 import type { FoundFunction } from '../function/declared.ts'
 import { BUNDLE_FILE, MANIFEST_FILE, MAP_FILE, writeAtomically } from './artifact.ts'
 import type { Entry } from './discover.ts'
@@ -30,7 +31,6 @@ export interface CachedBuild {
 /** File of the index: which artifact an entry became, out of which inputs. */
 interface IndexRecord {
   readonly sha256: string
-  readonly bundleBytes: number
   readonly inputs: readonly InputStamp[]
 }
 
@@ -61,11 +61,11 @@ export class ArtifactCache {
       const [inputs, functions, bundle, map] = await Promise.all([
         renewStamps(record.inputs),
         this.findFunctions(artifact),
-        stat(join(artifact.folder, BUNDLE_FILE)),
+        readFile(join(artifact.folder, BUNDLE_FILE), 'utf8'),
         stat(join(artifact.folder, MAP_FILE)),
       ])
       if (inputs === undefined || functions === undefined) return undefined
-      if (bundle.size !== record.bundleBytes || map.size === 0) return undefined
+      if (sha256Of(bundle) !== record.sha256 || map.size === 0) return undefined
       if (inputs.some((input, index) => input !== record.inputs[index])) {
         await this.#write(path, { ...record, inputs })
       }
@@ -75,14 +75,23 @@ export class ArtifactCache {
     }
   }
 
-  /** Keeps a bundle. */
+  /** Keeps a bundle. @throws FezzError `BUILD_FAILED` when the folder cannot be written */
   async store(code: string, map: string): Promise<Artifact> {
     const artifact = this.#artifact(sha256Of(code))
-    await mkdir(artifact.folder, { recursive: true })
-    await Promise.all([
-      writeAtomically(join(artifact.folder, BUNDLE_FILE), code),
-      writeAtomically(join(artifact.folder, MAP_FILE), map),
-    ])
+    try {
+      await mkdir(artifact.folder, { recursive: true })
+      await Promise.all([
+        writeAtomically(join(artifact.folder, BUNDLE_FILE), code),
+        writeAtomically(join(artifact.folder, MAP_FILE), map),
+      ])
+    } catch (cause) {
+      const { code: reason } = cause as NodeJS.ErrnoException
+      throw new FezzError(
+        'BUILD_FAILED',
+        `the cache folder ${this.#folder} cannot be written (${reason}); choose another --cache-dir`,
+        { cause },
+      )
+    }
     return artifact
   }
 
@@ -104,8 +113,7 @@ export class ArtifactCache {
 
   /** Notes what an entry became, so that {@link find} finds it. To be called last. */
   async link(entry: Entry, artifact: Artifact, inputs: readonly InputStamp[]): Promise<void> {
-    const { size } = await stat(join(artifact.folder, BUNDLE_FILE))
-    const record: IndexRecord = { sha256: artifact.sha256, bundleBytes: size, inputs }
+    const record: IndexRecord = { sha256: artifact.sha256, inputs }
     await mkdir(join(this.#folder, 'index'), { recursive: true })
     await this.#write(this.#indexFile(entry), record)
   }

@@ -348,8 +348,12 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
  * death of its instance. Everything else is the function's own affair and stays inside.
  */
 function speaksForItself(cause: unknown): cause is FezzError {
-  if (!(cause instanceof FezzError)) return false
-  return cause.status < 500 || cause.code === 'INSTANCE_EXITED'
+  try {
+    return cause instanceof FezzError && (cause.status < 500 || cause.code === 'INSTANCE_EXITED')
+  } catch {
+    // A Proxy may throw when it is looked at.
+    return false
+  }
 }
 
 /** Ends a response that nobody waits for any more, so that its producer stops. */

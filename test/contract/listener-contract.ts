@@ -393,6 +393,18 @@ export function describeListener(name: string, make: MakeListener): void {
         expect(listener.connections).toBe(0)
       })
 
+      it('ends a connection whose request body was read half-way and left', async () => {
+        const { port } = await start(async request => {
+          const reader = request.body!.getReader()
+          await reader.read()
+          reader.releaseLock()
+          return new Response('half')
+        })
+        const client = await connect(port)
+        client.send(post(`Content-Length: ${300_000}\r\n`, 'x'.repeat(300_000)))
+        expect(await client.untilClosed()).toMatch(/\r\n\r\nhalf$/)
+      })
+
       it('fails reading the body when the client leaves in the middle of it', async () => {
         const failed = Promise.withResolvers<unknown>()
         const { port } = await start(async request => {

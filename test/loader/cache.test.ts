@@ -125,6 +125,14 @@ describe('a damaged cache', () => {
     },
   )
 
+  it('is built again when a bundle has other content of the same size', async () => {
+    const folder = await createProject(FILES)
+    const { code } = await textOf(folder)
+    const path = join(code.folder, 'bundle.cjs')
+    await writeFile(path, Buffer.alloc((await stat(path)).size))
+    expect(await textOf(folder)).toMatchObject({ text: 'Hello, Ada', built: 1 })
+  })
+
   it('with other V8 data than its own is repaired when it is used', async () => {
     const folder = await createProject(FILES)
     const { code } = await textOf(folder)

@@ -101,7 +101,7 @@ export class IncomingBody implements BodySource {
 
   /**
    * Gets the rest out of the way of the next request, now that the response is written. A part
-   * that somebody still reads is left to them.
+   * that somebody still reads is left to them, as long as they go on.
    *
    * @param isLast whether the connection ends with this exchange: then the rest is waited for,
    *   since closing a socket with unread input resets it, and the response may be lost
@@ -109,6 +109,7 @@ export class IncomingBody implements BodySource {
    */
   discard(isLast: boolean, done: (isClean: boolean) => void): void {
     if (this.#detach !== undefined) {
+      this.#watchReader()
       done(true)
     } else if (this.#isOver || !(isLast || this.isBurden)) {
       this.#req.resume()
@@ -116,6 +117,19 @@ export class IncomingBody implements BodySource {
     } else {
       this.#drain(done)
     }
+  }
+
+  /** Ends the connection when its reader has stopped half-way: no other request could come through. */
+  #watchReader(): void {
+    const req = this.#req
+    let seen = this.#received
+    const timer = setInterval(() => {
+      const stalled = req.isPaused() && seen === this.#received
+      seen = this.#received
+      if (stalled && !this.#isOver) req.socket.destroySoon()
+      if (stalled || this.#isOver) clearInterval(timer)
+    }, DISCARD_MS)
+    timer.unref()
   }
 
   #drain(done: (isClean: boolean) => void): void {
