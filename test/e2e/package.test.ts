@@ -48,7 +48,8 @@ beforeAll(async () => {
   }
   await symlink(join(ROOT, 'node_modules'), join(checkout, 'node_modules'))
   const packed = await run('npm', ['pack', '--json', '--silent'], checkout)
-  const [{ filename }] = JSON.parse(packed.slice(packed.indexOf('['))) as [{ filename: string }]
+  // The build writes before it, in colour where CI is set.
+  const [{ filename }] = JSON.parse(packed.slice(packed.search(/^\[$/m))) as [{ filename: string }]
   tarball = join(checkout, filename)
 
   project = await temporaryFolder()
