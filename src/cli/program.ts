@@ -1,8 +1,8 @@
 import { Command, CommanderError, Option } from 'commander'
 import { FezzError } from '../errors.ts'
 import { type SettingRow, settingsTable } from '../runtime/settings.ts'
-import { version } from '../runtime/version.ts'
 import { standardOutput } from '../telemetry/destination.ts'
+import { version } from '../telemetry/version.ts'
 import { serve } from './serve.ts'
 
 /**

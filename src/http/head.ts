@@ -1,4 +1,5 @@
 import { FezzError } from '../errors.ts'
+import { findField } from './web/fields.ts'
 
 /** More header fields than this are an attack, not a request. */
 const MAX_FIELDS = 256
@@ -82,12 +83,8 @@ function asksForWebSocket(rawHeaders: readonly string[]): boolean {
 }
 
 function hasToken(rawHeaders: readonly string[], name: string, token: string): boolean {
-  return rawHeaders.some(
-    (field, i) =>
-      i % 2 === 0 &&
-      field.toLowerCase() === name &&
-      rawHeaders[i + 1]?.split(',').some(element => element.trim().toLowerCase() === token),
-  )
+  const elements = findField(rawHeaders, name)?.split(',') ?? []
+  return elements.some(element => element.trim().toLowerCase() === token)
 }
 
 function refusal(what: string): FezzError {

@@ -1,8 +1,8 @@
 import { mkdir, readFile, stat } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { FezzError } from '../errors.ts'
 import type { FoundFunction } from '../function/declared.ts'
+import { version } from '../telemetry/version.ts'
 import { BUNDLE_FILE, MANIFEST_FILE, MAP_FILE, writeAtomically } from './artifact.ts'
 import type { Entry } from './discover.ts'
 import { type InputStamp, renewStamps, sha256Of } from './inputs.ts'
@@ -10,7 +10,6 @@ import { type InputStamp, renewStamps, sha256Of } from './inputs.ts'
 /** Raised when bundles are made or kept in another way: what was cached before no longer counts. */
 const FORMAT = 1
 
-const { version } = createRequire(import.meta.url)('fezz/package.json') as { version: string }
 /** Everything but the sources that a build depends on. */
 const BUILDER = [FORMAT, version, process.versions.node.split('.')[0]].join(' ')
 

@@ -1,7 +1,7 @@
 import { canonicalPath, restoreCaptures } from './canonical-path.ts'
 import type { RouteFound } from './path-tree.ts'
 import type { Route, RouteEntry } from './route.ts'
-import { runAtOnce, runInSlices } from './slices.ts'
+import { runAtOnce, runInSlices, SLICE_MS } from './slices.ts'
 import { TableIndex } from './table-index.ts'
 
 /** What a {@link RouteTable} answers. */
@@ -21,10 +21,7 @@ export interface RouteMethodNotAllowed {
 
 /** How {@link RouteTable.build} goes about it. */
 export interface BuildOptions<T> {
-  /**
-   * Time between turns of the event loop, in milliseconds. Default 2: a garbage collection that
-   * falls into a slice comes on top, and both together stay below 10.
-   */
+  /** Time between turns of the event loop, in milliseconds. Default {@link SLICE_MS}. */
   readonly sliceMs?: number
   /** A table whose parts are taken over where their routes did not change. */
   readonly previous?: RouteTable<T> | undefined
@@ -70,7 +67,7 @@ export class RouteTable<T = string> {
    */
   static async build<T>(
     entries: Iterable<RouteEntry<T>>,
-    { sliceMs = 2, previous, signal }: BuildOptions<T> = {},
+    { sliceMs = SLICE_MS, previous, signal }: BuildOptions<T> = {},
   ): Promise<RouteTable<T>> {
     const steps = TableIndex.build(
       [...entries],

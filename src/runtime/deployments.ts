@@ -27,8 +27,6 @@ export interface DeploymentsOptions {
   readonly clock: Clock
 }
 
-const SLICE_MS = 2
-
 /**
  * What this host serves: the route table and the functions behind it, always of one piece. A change
  * is prepared aside (instances warmed, table built) and then takes over within one turn of the event
@@ -90,7 +88,7 @@ export class Deployments {
 
   /** Two functions may claim the same route; the one that nobody will reach should know. */
   async #reportShadowed(taking: readonly HostedFunction[]): Promise<void> {
-    const shadowed = await runInSlices(shadowedRoutes(this.#functions.values()), SLICE_MS)
+    const shadowed = await runInSlices(shadowedRoutes(this.#functions.values()))
     for (const { route, hosted, by } of shadowed) {
       if (!taking.includes(hosted) && !taking.includes(by)) continue
       const { host = '', path } = route

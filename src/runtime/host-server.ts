@@ -8,6 +8,7 @@ import { evaluateArtifact } from '../loader/evaluate.ts'
 import { mapStack } from '../loader/stack.ts'
 import { createLogger, type Logger } from '../telemetry/logger.ts'
 import { Metrics } from '../telemetry/metrics.ts'
+import { version } from '../telemetry/version.ts'
 import {
   type ConfigInput,
   type ConfigSources,
@@ -19,7 +20,6 @@ import type { DeploymentFailure } from './deployments.ts'
 import { Host } from './host.ts'
 import { onSignals, onUncaught } from './signals.ts'
 import { systemPaths } from './system-endpoints.ts'
-import { version } from './version.ts'
 
 /** What a deployment is made of, beside the host's own variables. */
 type DeployableFunction = Pick<Deployment, 'manifest' | 'code'>

@@ -147,7 +147,7 @@ export class Host implements AsyncDisposable {
       request = toIncoming(input)
     } catch (cause) {
       const error = new FezzError('BAD_REQUEST', 'the request cannot be served', { cause })
-      return this.#refuse(error, this.#requestId(undefined), input)
+      return this.#refuse(error, this.#requestId(undefined))
     }
     return this.#route(request)
   }
@@ -159,8 +159,7 @@ export class Host implements AsyncDisposable {
     if (path.charCodeAt(1) === UNDERSCORE) {
       const answer = this.#system.answer(path, request, requestId)
       if (answer !== undefined) {
-        if (this.#logsRequests)
-          this.#log.debug({ requestId, method: request.method, path }, 'request')
+        this.#logRequest(this.#log, request, { requestId })
         return answer
       }
     }
@@ -290,10 +289,13 @@ export class Host implements AsyncDisposable {
 
   /** Ends the invocation's bookkeeping with the answer it gets. */
   #answer(invocation: Invocation, response: FastResponse): Response {
-    const { hosted, startedMs } = invocation
+    const { hosted, request, requestId, startedMs } = invocation
     const nowMs = this.#clock.now()
     hosted.metrics.recordRequest(response.status, nowMs - startedMs)
-    if (this.#logsRequests) this.#logRequest(invocation, response, nowMs - startedMs)
+    if (this.#logsRequests) {
+      const durationMs = Math.round((nowMs - startedMs) * 1000) / 1000
+      this.#logRequest(hosted.log, request, { requestId, status: response.status, durationMs })
+    }
     // What is in memory needs the function no longer; a stream is still being made by it.
     if (isStreaming(response)) onBodySettled(response, () => this.#release(invocation))
     else this.#release(invocation, nowMs)
@@ -306,22 +308,18 @@ export class Host implements AsyncDisposable {
     if (invocation.acquired) invocation.hosted.slot.release(nowMs)
   }
 
-  #logRequest({ hosted, request, requestId }: Invocation, response: Response, durationMs: number) {
-    const { method } = request
-    const fields = {
-      requestId,
-      method,
-      path: pathOf(request),
-      status: response.status,
-      durationMs: Math.round(durationMs * 1000) / 1000,
-    }
-    hosted.log.debug(fields, 'request')
+  /** The line at debug that each request has. The query stays out of it: it may hold secrets. */
+  #logRequest(log: Logger, request: IncomingRequest | undefined, fields: object): void {
+    if (!this.#logsRequests) return
+    const what = request && { method: request.method, path: pathOf(request) }
+    log.debug({ ...what, ...fields }, 'request')
   }
 
   /** Answers a request that reaches no function. */
-  #refuse(error: FezzError, requestId: string, { method, url }: Request): Response {
-    this.#metrics.recordRejected(error.code)
-    this.#log.debug({ requestId, method, url, code: error.code, status: error.status }, 'request')
+  #refuse(error: FezzError, requestId: string, request?: IncomingRequest): Response {
+    const { code, status } = error
+    this.#metrics.recordRejected(code)
+    this.#logRequest(this.#log, request, { requestId, code, status })
     return problemResponse(error, requestId)
   }
 }
