@@ -12,6 +12,8 @@ export const STATUS_OF_CODE = {
   NOT_FOUND: 404,
   /** A route matches the path, none the method. */
   METHOD_NOT_ALLOWED: 405,
+  /** A condition on the store does not hold: somebody else was faster. */
+  CONFLICT: 409,
   /** The request's head or body did not arrive in time. */
   REQUEST_TIMEOUT: 408,
   /** The request body is larger than `maxBodySize`. */
@@ -40,10 +42,18 @@ export const STATUS_OF_CODE = {
   OVERLOADED: 503,
   /** The host is shutting down. */
   DRAINING: 503,
+  /** The store of the control plane does not answer. */
+  STORE_UNAVAILABLE: 503,
+  /** A watch of the store cannot vouch for completeness any more; never sent, only counted. */
+  WATCH_LOST: 503,
+  /** The code of a function cannot be fetched, or is not what its sha256 says. */
+  ARTIFACT_UNAVAILABLE: 503,
   /** The function did not answer within its timeout. */
   FUNCTION_TIMEOUT: 504,
   /** A function's declaration is wrong; thrown at registration. */
   INVALID_MANIFEST: 500,
+  /** An entry of the store is wrong; it is left out, or its last good version stays. */
+  INVALID_ENTRY: 500,
   /** A setting is unknown or wrong; thrown at start. */
   INVALID_CONFIG: 500,
   /** A function's sources do not build. */

@@ -8,6 +8,8 @@ const root = resolve(import.meta.dirname, '..')
 const LAYERS = [
   'src/cli',
   'src/runtime',
+  'src/control-plane',
+  'src/xds',
   'src/executors',
   'src/loader',
   'src/function',
