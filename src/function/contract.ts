@@ -50,6 +50,8 @@ export interface ArtifactCode {
   readonly exportName: string
   /** Source file, for module resolution of what the bundle left external. */
   readonly entry: string
+  /** Where bundle.cjs can be fetched when the folder lacks it; absent: from the artifact store. */
+  readonly url?: string
 }
 
 /** A value of the embedding program: a class, a Workers module, a plain function. */
