@@ -30,13 +30,16 @@ export interface DeploymentsOptions {
 /**
  * What this host serves: the route table and the functions behind it, always of one piece. A change
  * is prepared aside (instances warmed, table built) and then takes over within one turn of the event
- * loop; changes are applied one after the other.
+ * loop. Changes of one function are applied one after the other; those of different functions do not
+ * wait for each other's loads.
  */
 export class Deployments {
   readonly #options: DeploymentsOptions
   #functions: ReadonlyMap<string, HostedFunction> = new Map()
   #table = new RouteTable<HostedFunction>()
-  #last: Promise<unknown> = Promise.resolve()
+  /** The last change of each function that is on its way. */
+  readonly #pending = new Map<string, Promise<unknown>>()
+  #lastSwap: Promise<unknown> = Promise.resolve()
 
   constructor(options: DeploymentsOptions) {
     this.#options = options
@@ -47,52 +50,64 @@ export class Deployments {
     return this.#table
   }
 
-  /** The functions in force, in the order they were first deployed. */
+  /**
+   * The functions in force, in the order of their ids: of two that claim the same route the first
+   * answers, so on every host the same one.
+   */
   get functions(): ReadonlyMap<string, HostedFunction> {
     return this.#functions
   }
 
   /**
-   * Applies `change` after those before it. Resolves when it is in force, with what failed: a new
-   * version whose `onLoad` throws does not replace one that works.
+   * Applies `change` after those before it that touch the same functions. Resolves when it is in
+   * force, with what failed: a new version whose `onLoad` throws does not replace one that works.
    */
   apply(change: DeploymentChange): Promise<readonly DeploymentFailure[]> {
-    const applied = this.#last.then(() => this.#apply(change))
-    this.#last = applied.catch(() => {})
+    const ids = new Set(change.remove)
+    for (const { manifest } of change.set ?? []) ids.add(manifest.id)
+    const before = new Set(Array.from(ids, id => this.#pending.get(id)))
+    const applied = Promise.all(before).then(() => this.#apply(change))
+    const settled = applied
+      .catch(() => {})
+      .then(() => {
+        for (const id of ids) if (this.#pending.get(id) === settled) this.#pending.delete(id)
+      })
+    for (const id of ids) this.#pending.set(id, settled)
     return applied
   }
 
   async #apply(change: DeploymentChange): Promise<readonly DeploymentFailure[]> {
-    const { registry } = this.#options
     const set = new Map(change.set?.map(deployment => [deployment.manifest.id, deployment]))
-    const removed = new Set(change.remove?.filter(id => this.#functions.has(id) && !set.has(id)))
+    const removed = (change.remove ?? []).filter(id => this.#functions.has(id) && !set.has(id))
     const fresh = Array.from(set.values())
       .filter(deployment => !this.#serves(deployment))
       .map(deployment => this.#host(deployment))
     const failures = await this.#warm(fresh)
     const failed = new Set(failures.map(failure => failure.id))
     const taking = fresh.filter(hosted => !failed.has(hosted.id))
-
-    const functions = new Map(this.#functions)
-    for (const id of removed) functions.delete(id)
-    for (const hosted of taking) functions.set(hosted.id, hosted)
-    const table = await this.#build(functions, taking)
-
-    this.#functions = functions
-    this.#table = table
-    for (const hosted of taking) registry.install(hosted.slot)
-    for (const id of removed) this.#remove(id)
+    if (taking.length === 0 && removed.length === 0) return failures
+    const swapped = this.#lastSwap.then(() => this.#swap(taking, new Set(removed)))
+    this.#lastSwap = swapped.catch(() => {})
+    await swapped
     await this.#reportShadowed(taking)
     return failures
   }
 
+  async #swap(taking: readonly HostedFunction[], removed: ReadonlySet<string>): Promise<void> {
+    const functions = merge(this.#functions, taking, removed)
+    const table = await this.#build(functions, taking)
+    this.#functions = functions
+    this.#table = table
+    for (const hosted of taking) this.#options.registry.install(hosted.slot)
+    for (const id of removed) this.#remove(id)
+  }
+
   /** Two functions may claim the same route; the one that nobody will reach should know. */
   async #reportShadowed(taking: readonly HostedFunction[]): Promise<void> {
-    const shadowed = await runInSlices(shadowedRoutes(this.#functions.values()))
+    const shadowed = await runInSlices(shadowedRoutes(this.#functions.values(), taking))
     for (const { route, hosted, by } of shadowed) {
-      if (!taking.includes(hosted) && !taking.includes(by)) continue
       const { host = '', path } = route
-      hosted.log.warn(`${host}${path} is answered by function "${by.id}", which was there earlier`)
+      hosted.log.warn(`${host}${path} is answered by function "${by.id}", whose id comes first`)
     }
   }
 
@@ -161,10 +176,27 @@ export class Deployments {
   }
 }
 
-function* routesOf(functions: Iterable<HostedFunction>) {
-  for (const target of functions) {
-    for (const route of target.slot.deployment.manifest.routes) yield { ...route, target }
+/** `before` without `removed` and with `taking` in the place of their ids, in the order of the ids. */
+function merge(
+  before: ReadonlyMap<string, HostedFunction>,
+  taking: readonly HostedFunction[],
+  removed: ReadonlySet<string>,
+): Map<string, HostedFunction> {
+  const fresh = [...taking].sort((a, b) => (a.id < b.id ? -1 : 1))
+  const functions = new Map<string, HostedFunction>()
+  let next = 0
+  for (const [id, hosted] of before) {
+    for (let first = fresh[next]; first !== undefined && first.id <= id; first = fresh[++next]) {
+      functions.set(first.id, first)
+    }
+    if (!removed.has(id) && !functions.has(id)) functions.set(id, hosted)
   }
+  for (const hosted of fresh.slice(next)) functions.set(hosted.id, hosted)
+  return functions
+}
+
+function* routesOf(functions: Iterable<HostedFunction>) {
+  for (const hosted of functions) yield* hosted.routes
 }
 
 /** Manifest, artifact and environment all alike. A live value is alike only to itself. */

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { Slot } from '../function/slot.ts'
+import type { RouteEntry } from '../routing/route.ts'
 import type { FunctionMetrics } from '../telemetry/function-metrics.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
@@ -12,6 +13,8 @@ export class HostedFunction {
   readonly timeoutMs: number
   readonly metrics: FunctionMetrics
   readonly log: Logger
+  /** Made once: a table that is built anew takes over the parts whose entries are the same objects. */
+  readonly routes: readonly RouteEntry<HostedFunction>[]
   readonly #clock: Clock
 
   constructor(slot: Slot, metrics: FunctionMetrics, log: Logger, clock: Clock) {
@@ -23,6 +26,7 @@ export class HostedFunction {
     this.timeoutMs = manifest.timeoutMs
     this.metrics = metrics
     this.log = log
+    this.routes = manifest.routes.map(route => ({ ...route, target: this }))
     this.#clock = clock
   }
 

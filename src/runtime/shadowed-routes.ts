@@ -1,4 +1,5 @@
 import { type ManifestRoute, methodsOverlap } from '../function/manifest.ts'
+import type { RouteEntry } from '../routing/route.ts'
 import type { Steps } from '../routing/slices.ts'
 import type { HostedFunction } from './hosted-function.ts'
 
@@ -9,30 +10,43 @@ export interface ShadowedRoute {
   readonly by: HostedFunction
 }
 
+type RoutePlace = Pick<RouteEntry<unknown>, 'priority' | 'host' | 'path'>
+
 interface Claim {
   readonly methods: ManifestRoute['methods']
   readonly hosted: HostedFunction
 }
 
 /**
- * Finds routes that another function has too, at the same priority: the earlier one answers. In
- * steps, for there may be many.
+ * Finds routes that two functions have at the same priority, one of them being in `among`: the first
+ * of `functions` answers. In steps, for there may be many.
  */
-export function* shadowedRoutes(functions: Iterable<HostedFunction>): Steps<ShadowedRoute[]> {
+export function* shadowedRoutes(
+  functions: Iterable<HostedFunction>,
+  among: readonly HostedFunction[],
+): Steps<ShadowedRoute[]> {
   const claims = new Map<string, Claim[]>()
+  for (const { routes } of among) for (const route of routes) claims.set(placeOf(route), [])
+  const news = new Set(among)
   const shadowed: ShadowedRoute[] = []
   for (const hosted of functions) {
     for (const route of hosted.slot.deployment.manifest.routes) {
-      const { priority, host = '', path, methods } = route
-      const place = `${priority} ${host}${path.replace(/:[^/]+/g, ':')}`
-      const others = claims.get(place) ?? []
+      const others = claims.get(placeOf(route))
+      if (others === undefined) continue
       const first = others.find(
-        other => other.hosted !== hosted && methodsOverlap(other.methods, methods),
+        other => other.hosted !== hosted && methodsOverlap(other.methods, route.methods),
       )
-      if (first === undefined) claims.set(place, [...others, { methods, hosted }])
-      else shadowed.push({ route, hosted, by: first.hosted })
-      yield
+      if (first === undefined) others.push({ methods: route.methods, hosted })
+      else if (news.has(hosted) || news.has(first.hosted)) {
+        shadowed.push({ route, hosted, by: first.hosted })
+      }
     }
+    yield
   }
   return shadowed
+}
+
+/** Alike for routes that match the same paths. */
+function placeOf({ priority, host = '', path }: RoutePlace): string {
+  return `${priority} ${host}${path.replace(/:[^/]+/g, ':')}`
 }

@@ -342,10 +342,25 @@ describe('changes', () => {
     expect(await Promise.all([text('/f'), text('/g')])).toEqual(['v1', 'v2'])
   })
 
-  it('keep the order in which functions were first deployed', async () => {
+  it('of other functions do not wait for a slow load', async () => {
+    const { v2, clock, deployV2, deploy, text: get, slot } = await serving()
+    const gate = Promise.withResolvers<void>()
+    v2.loading = () => gate.promise
+    const slow = deployV2()
+    await clock.advance(0)
+    expect(await deploy(versioned('v1', { id: 'g' }))).toEqual([])
+    expect(await get('/g')).toBe('v1')
+    expect(slot().version).toBe('v1')
+    gate.resolve()
+    expect(await slow).toEqual([])
+    expect(slot().version).toBe('v2')
+    expect(await get('/g')).toBe('v1')
+  })
+
+  it('keep functions in the order of their ids, whichever came first', async () => {
     const { deploy, host } = hostSetup()
-    await deploy(versioned('v1', { id: 'a' }), versioned('v1', { id: 'b' }))
-    await deploy(versioned('v2', { id: 'a' }), versioned('v1', { id: 'c' }))
+    await deploy(versioned('v1', { id: 'c' }), versioned('v1', { id: 'a' }))
+    await deploy(versioned('v2', { id: 'a' }), versioned('v1', { id: 'b' }))
     await host.deploy({ set: [versioned('v3', { id: 'a' })], remove: ['a'] })
     expect([...host.deployments.functions.keys()]).toEqual(['a', 'b', 'c'])
   })
@@ -421,12 +436,10 @@ describe('two functions with one route', () => {
   const warnings = ({ lines }: ReturnType<typeof hostSetup>) =>
     lines.filter(line => line['level'] === 'warn').map(line => line['msg'])
 
-  it('are reported, and the earlier one answers', async () => {
+  it('are reported, and the one whose id comes first answers', async () => {
     const setup = hostSetup()
     await setup.deploy(claiming('first', '/a/:x'), claiming('second', '/a/:y'))
-    expect(warnings(setup)).toEqual([
-      '/a/:y is answered by function "first", which was there earlier',
-    ])
+    expect(warnings(setup)).toEqual(['/a/:y is answered by function "first", whose id comes first'])
   })
 
   it('are not when method, host or priority tell them apart', async () => {
