@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path'
 import { promisify, stripVTControlCharacters } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { runCli, serve, temporaryFolder } from '../helpers/cli.ts'
-import { binary } from '../services/service.ts'
+import { binary } from '../services/binary.ts'
 
 const QUICK = resolve(import.meta.dirname, 'functions/quick.ts')
 const MACHINE_NODE = '/usr/bin/node'

@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers'
 import { describe, expect, it } from 'vitest'
 import { type CliHost, serve, temporaryFolder } from '../helpers/cli.ts'
 import { RawClient } from '../http/raw-client.ts'
-import { binary } from '../services/service.ts'
+import { binary } from '../services/binary.ts'
 import { hammer } from './keep-alive-client.ts'
 
 const FUNCTIONS = resolve(import.meta.dirname, 'functions')

@@ -1,4 +1,4 @@
-import { binary } from './service.ts'
+import { binary } from './binary.ts'
 
 /** Prometheus' own checker of metrics. */
 export function promtool(): Promise<string | undefined> {

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
-import { binary } from './service.ts'
+import { binary } from './binary.ts'
+import { npm } from './packages.ts'
 
 /** The npm packages that hold the program itself. */
 const PACKAGES: Readonly<Record<string, string>> = {
@@ -26,7 +27,7 @@ export async function workerd(): Promise<string | undefined> {
   return binary('workerd', {
     ...source,
     files: [join(bench, 'node_modules', name, 'bin/workerd')],
-    npmPackage: { name, version: optionalDependencies.workerd },
+    packages: [npm(name, optionalDependencies.workerd, 'bin/workerd')],
   })
 }
 
