@@ -1,9 +1,8 @@
 import { parse } from 'node:path'
-import { inspect } from 'node:util'
-import * as z from 'zod/mini'
-import { nearest } from '../nearest.ts'
 import { parseHost } from '../routing/host-pattern.ts'
 import { parsePath } from '../routing/path-pattern.ts'
+import * as z from '../schema.ts'
+import { check, reads, says, show, strict, text } from '../schema.ts'
 import { parseDuration } from '../units.ts'
 import {
   type DurationInput,
@@ -25,11 +24,16 @@ import {
  * @throws FezzError `INVALID_MANIFEST`, naming the function, the field and the value
  */
 export function checkManifest(input: unknown, subject: string): Manifest {
-  const where = nameOf(input, subject)
-  const result = z.safeParse(manifestSchema, input)
-  if (!result.success) throw invalidManifest(`${where}: ${messageOf(result.error.issues[0]!)}`)
+  return checkManifestAt(input, nameOf(input, subject))
+}
+
+/** The same, where messages begin with `where` as it stands. */
+export function checkManifestAt(input: unknown, where: string): Manifest {
+  const declaration = check(manifestSchema, input, problem =>
+    invalidManifest(`${where}: ${problem}`),
+  )
   const { method, path, host, priority, routes, timeout, idleTtl, maxConcurrency, ...rest } =
-    result.data
+    declaration
   const declared = (routes ?? []).map((own, index) => ({ ...own, at: `, routes[${index}]` }))
   if (path !== undefined || routes === undefined) declared.unshift({ path: path ?? '/', at: '' })
   if (declared.length === 0) {
@@ -82,37 +86,10 @@ export function withoutAbsent<T extends object>(record: T): T {
   return Object.fromEntries(entries) as T
 }
 
-const ID_PATTERN = /^[a-z\d][\w.-]{0,127}$/i
-const ID_RULE = 'at most 128 letters, digits, ".", "_" and "-", the first a letter or digit'
-
-/** The part of zod's issues that messages are made of. */
-interface Issue {
-  readonly code?: string | undefined
-  readonly input?: unknown
-}
-
-/** An error message: the bad value, and what to write instead. */
-const says =
-  (advice: string) =>
-  ({ input }: Issue): string =>
-    input === undefined ? `is missing; ${advice}` : `${show(input)} is not valid; ${advice}`
-
-/** A schema that is one plain function; what it throws is the message. */
-function reads<T>(read: (input: never) => T) {
-  return z.transform((input: unknown, context): T => {
-    try {
-      return read(input as never)
-    } catch (error) {
-      context.issues.push({ code: 'custom', message: (error as Error).message, input })
-      return z.NEVER
-    }
-  })
-}
-
-function text(pattern: RegExp, advice: string) {
-  const error = says(advice)
-  return z.string({ error }).check(z.regex(pattern, { error }))
-}
+/** What ids of functions look like. */
+export const ID_PATTERN = /^[a-z\d][\w.-]{0,127}$/i
+/** The same in words. */
+export const ID_RULE = 'at most 128 letters, digits, ".", "_" and "-", the first a letter or digit'
 
 const methods = reads((input: string | readonly string[]): readonly Method[] | 'ANY' => {
   const names: readonly unknown[] = Array.isArray(input) ? input : [input]
@@ -152,20 +129,6 @@ const path = z.string({ error: says("write one such as '/hello'") })
 const host = z.string({ error: says("write one such as 'api.example.com'") })
 const priority = z.int({ error: says('write a whole number; a higher one is tried first') })
 
-/** An object with these fields and no others. */
-function strict<T extends Record<string, z.core.SomeType>>(fields: T, advice: string) {
-  const known = Object.keys(fields)
-  return z.strictObject(fields, {
-    error: issue => {
-      if (issue.code !== 'unrecognized_keys') return says(advice)(issue)
-      const near = nearest(issue.keys[0]!, known)
-      return near
-        ? `is not a field; did you mean "${near}"?`
-        : `is not a field; there are ${known.join(', ')}`
-    },
-  })
-}
-
 const route = z.pipe(
   z.transform((input: unknown) => (typeof input === 'string' ? { path: input } : input)),
   strict(
@@ -204,15 +167,6 @@ const manifestSchema = strict(
   },
   "write an object, such as { id: 'hello', path: '/hello' }",
 )
-
-function messageOf(issue: z.core.$ZodIssue): string {
-  const keys = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : []
-  const field = [...issue.path, ...keys]
-    .map(key => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
-    .join('')
-    .slice(1)
-  return field === '' ? issue.message : `${field} ${issue.message}`
-}
 
 interface RouteFields {
   readonly method: ManifestRoute['methods']
@@ -259,13 +213,4 @@ function nameOf(input: unknown, subject: string): string {
   return typeof id === 'string' && ID_PATTERN.test(id)
     ? `Function "${id}" (${subject})`
     : `Function of ${subject}`
-}
-
-/** A value as it may stand in a message: on one line, and not for ever. */
-function show(value: unknown): string {
-  const text =
-    typeof value === 'string'
-      ? JSON.stringify(value)
-      : inspect(value, { depth: 1, breakLength: Number.POSITIVE_INFINITY })
-  return text.length > 80 ? `${text.slice(0, 79)}…` : text
 }
