@@ -18,7 +18,15 @@ export default defineConfig({
   dts: false,
   // Inlined so that a start resolves a handful of files instead of hundreds (docs/decisions/0003).
   noExternal: ['zod', 'commander', 'find-my-way', 'pino', 'reflect-metadata'],
-  external: ['esbuild', 'prom-client', 'pino-pretty'],
+  external: [
+    'esbuild',
+    'prom-client',
+    'pino-pretty',
+    'etcd3',
+    'consul',
+    '@grpc/grpc-js',
+    'protobufjs',
+  ],
   // The inlined CommonJS packages call require() for node: modules.
   banner: {
     js: "import { createRequire as __fezzCreateRequire } from 'node:module'; const require = __fezzCreateRequire(import.meta.url);",

@@ -40,6 +40,8 @@ export const STATUS_OF_CODE = {
   FUNCTION_LOAD_FAILED: 503,
   /** The host has reached `maxInFlight`. */
   OVERLOADED: 503,
+  /** The host does not know its functions yet. */
+  STARTING: 503,
   /** The host is shutting down. */
   DRAINING: 503,
   /** The store of the control plane does not answer. */

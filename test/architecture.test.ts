@@ -19,18 +19,22 @@ const LAYERS = [
 ] as const
 
 /** Single files that every layer may use. */
-const SHARED = ['src/errors.ts', 'src/clock.ts', 'src/nearest.ts', 'src/units.ts']
+const SHARED = ['src/errors.ts', 'src/clock.ts', 'src/nearest.ts', 'src/schema.ts', 'src/units.ts']
 
 /** A vendor package has one importing file. */
 const VENDORS: Readonly<Record<string, string>> = {
+  '@grpc/grpc-js': 'src/xds/grpc-transport.ts',
   commander: 'src/cli/program.ts',
+  consul: 'src/control-plane/consul/connection.ts',
   esbuild: 'src/loader/bundle.ts',
+  'etcd3/lib/connection-pool.js': 'src/control-plane/etcd/connection.ts',
   'find-my-way': 'src/routing/path-tree.ts',
   pino: 'src/telemetry/logger.ts',
   'pino-pretty': 'src/telemetry/logger.ts',
   'prom-client/lib/registry.js': 'src/telemetry/prometheus.ts',
+  protobufjs: 'src/xds/codec.ts',
   'reflect-metadata/lite': 'decorators/index.ts',
-  'zod/mini': 'src/function/manifest-schema.ts',
+  'zod/mini': 'src/schema.ts',
 }
 
 interface Import {

@@ -1,4 +1,5 @@
 import type { HostedFunction } from '../runtime/hosted-function.ts'
+import { table } from './table.ts'
 
 /** What is served, for a person at a terminal: a line per route. */
 export function functionTable(functions: Iterable<HostedFunction>): string {
@@ -14,13 +15,5 @@ export function functionTable(functions: Iterable<HostedFunction>): string {
       ])
     }
   }
-  const widths = rows[0]?.map((_, column) => Math.max(...rows.map(row => row[column]?.length ?? 0)))
-  return rows
-    .map(row =>
-      row
-        .map((cell, column) => cell.padEnd(widths?.[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n')
+  return table(rows)
 }

@@ -18,7 +18,8 @@ export interface ServeOptions {
 const DEFAULT_FOLDERS = ['functions', 'examples']
 
 /**
- * `fezz serve`: serves the functions of `paths` until a signal ends it.
+ * `fezz serve`: serves the functions of `paths`, or those of the store when the settings name one,
+ * until a signal ends it.
  *
  * @throws FezzError `INVALID_CONFIG`; `BUILD_FAILED` when there is nothing to serve
  */
@@ -27,6 +28,11 @@ export async function serve(paths: readonly string[], options: ServeOptions): Pr
   await using server = new HostServer({}, { env: process.env, flags: options.flags })
   using _guard = server.guard()
   const { config, log } = server
+  if (config.store !== undefined) {
+    if (paths.length > 0 || options.watch) throw filesAndStore()
+    await server.run()
+    return
+  }
   const loader = new Loader({ cacheDir: config.cacheDir, log })
   const files = new ServedFiles(paths.length > 0 ? paths : defaultPaths(), loader, server)
   const failures = await files.refresh()
@@ -40,6 +46,13 @@ export async function serve(paths: readonly string[], options: ServeOptions): Pr
     process.stdout.write(`\n${functionTable(functions.values())}\n\n`)
   }
   await server.run()
+}
+
+function filesAndStore(): FezzError {
+  return new FezzError(
+    'INVALID_CONFIG',
+    'with a store there are no files to serve or to watch; put them into the store by fezz apply',
+  )
 }
 
 function nothingToServe(failures: readonly ServeFailure[]): FezzError {

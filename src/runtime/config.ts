@@ -120,8 +120,12 @@ export class HhrfConfig extends FluentSettings {
   }
 
   toJSON(): ConfigInput {
+    const shown = Object.entries(this.#input).map(([name, value]) => {
+      const { isSecret }: Setting = SETTINGS[name as SettingName]
+      return [name, isSecret && value !== '' ? '[redacted]' : value]
+    })
     const { env } = this.#input
-    return { ...this.#input, ...(env && { env: variables(Object.entries(env)) }) }
+    return { ...Object.fromEntries(shown), ...(env && { env: variables(Object.entries(env)) }) }
   }
 
   [inspect.custom](): ConfigInput {

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts'
 import type { Deployment } from '../function/contract.ts'
 import type { Registry } from '../function/registry.ts'
 import { RouteTable } from '../routing/route-table.ts'
-import { runInSlices } from '../routing/slices.ts'
+import { runInSlices, type Steps } from '../routing/slices.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { HostedFunction } from './hosted-function.ts'
@@ -79,9 +79,7 @@ export class Deployments {
   async #apply(change: DeploymentChange): Promise<readonly DeploymentFailure[]> {
     const set = new Map(change.set?.map(deployment => [deployment.manifest.id, deployment]))
     const removed = (change.remove ?? []).filter(id => this.#functions.has(id) && !set.has(id))
-    const fresh = Array.from(set.values())
-      .filter(deployment => !this.#serves(deployment))
-      .map(deployment => this.#host(deployment))
+    const fresh = await runInSlices(this.#hostEach(set.values()))
     const failures = await this.#warm(fresh)
     const failed = new Set(failures.map(failure => failure.id))
     const taking = fresh.filter(hosted => !failed.has(hosted.id))
@@ -133,6 +131,15 @@ export class Deployments {
       // It may be back, and may even have been removed again.
       if (!this.#functions.has(id) && leaving().length === 0) metrics.removeFunction(id)
     })
+  }
+
+  *#hostEach(deployments: Iterable<Deployment>): Steps<HostedFunction[]> {
+    const fresh: HostedFunction[] = []
+    for (const deployment of deployments) {
+      if (!this.#serves(deployment)) fresh.push(this.#host(deployment))
+      yield
+    }
+    return fresh
   }
 
   #serves(deployment: Deployment): boolean {

@@ -9,6 +9,7 @@ import { mapStack } from '../loader/stack.ts'
 import { createLogger, type Logger } from '../telemetry/logger.ts'
 import { Metrics } from '../telemetry/metrics.ts'
 import { version } from '../telemetry/version.ts'
+import type { Cluster } from './cluster.ts'
 import {
   type ConfigInput,
   type ConfigSources,
@@ -20,6 +21,11 @@ import type { DeploymentFailure } from './deployments.ts'
 import { Host } from './host.ts'
 import { onSignals, onUncaught } from './signals.ts'
 import { systemPaths } from './system-endpoints.ts'
+
+export interface ServerRole {
+  /** Whether it takes functions from the store and is known there as a node. Default true. */
+  readonly servesFunctions?: boolean
+}
 
 /** What a deployment is made of, beside the host's own variables. */
 type DeployableFunction = Pick<Deployment, 'manifest' | 'code'>
@@ -33,6 +39,9 @@ export class HostServer implements AsyncDisposable {
   readonly #listener: NodeListener
   readonly #reserved: readonly string[]
   readonly #hurried = Promise.withResolvers<void>()
+  readonly #role: ServerRole
+  #cluster: Cluster | undefined
+  #failure: unknown
   #guard: Disposable | undefined
   #listening: Promise<ListenerAddress> | undefined
   #closing: Promise<void> | undefined
@@ -43,11 +52,22 @@ export class HostServer implements AsyncDisposable {
    * @param sources default: the environment of the process
    * @throws FezzError `INVALID_CONFIG`
    */
-  constructor(config?: HhrfConfig | ConfigInput, sources: ConfigSources = { env: process.env }) {
+  constructor(
+    config?: HhrfConfig | ConfigInput,
+    sources: ConfigSources = { env: process.env },
+    role: ServerRole = {},
+  ) {
+    this.#role = role
     this.config = resolveConfig(config, sources)
     const { logLevel, logFormat } = this.config
     this.log = createLogger({ level: logLevel, format: logFormat, mapStack })
-    const executor = new InProcessExecutor({ evaluate: evaluateArtifact, log: this.log })
+    const executor = new InProcessExecutor({
+      evaluate: async code => {
+        await this.#cluster?.ensureArtifact(code)
+        return evaluateArtifact(code)
+      },
+      log: this.log,
+    })
     this.host = new Host({ config: this.config, log: this.log, metrics: this.#metrics, executor })
     this.#reserved = systemPaths(this.config)
     this.#listener = new NodeListener({
@@ -84,7 +104,8 @@ export class HostServer implements AsyncDisposable {
   }
 
   /**
-   * Opens the port; the process is left alone. Joined when called again.
+   * Opens the port; the process is left alone. With a store, the host is `starting` until it knows
+   * its functions. Joined when called again.
    *
    * @throws FezzError `INVALID_CONFIG` when the address cannot be listened on
    */
@@ -99,7 +120,34 @@ export class HostServer implements AsyncDisposable {
       throw cannotListen(this.config, cause)
     })
     this.log.info({ ...address }, `listening on http://${address.host}:${address.port}`)
+    if (this.config.store !== undefined) {
+      this.host.readiness = 'starting'
+      this.#join(address).catch(error => this.#fail(error))
+    }
     return address
+  }
+
+  async #join(address: ListenerAddress): Promise<void> {
+    // Loaded here alone: a host without a store does not pay for it.
+    const { Cluster } = await import('./cluster.ts')
+    this.#cluster = await Cluster.join({
+      config: this.config,
+      log: this.log,
+      host: this.host,
+      metrics: this.#metrics,
+      address,
+      deploy: change => this.deploy(change),
+      servesFunctions: this.#role.servesFunctions ?? true,
+      onFailure: error => this.#fail(error),
+    })
+    // It may have been told to go meanwhile.
+    if (this.#closing !== undefined) await this.#cluster.close()
+  }
+
+  /** What makes the host useless ends it; {@link run} throws it. */
+  #fail(error: unknown): void {
+    this.#failure ??= error
+    void this.drain()
   }
 
   /**
@@ -121,12 +169,15 @@ export class HostServer implements AsyncDisposable {
   /**
    * Serves until SIGTERM or SIGINT, then drains; a second signal ends the process at once. While it
    * runs, the process is {@link guard}ed.
+   *
+   * @throws FezzError `INVALID_CONFIG` when it cannot be part of its cluster
    */
   async run(): Promise<void> {
     using _signals = onSignals(this.log, () => this.drain())
     using _guard = this.guard()
     await this.listen()
     await this.#closed.promise
+    if (this.#failure !== undefined) throw this.#failure
   }
 
   /**
@@ -152,7 +203,7 @@ export class HostServer implements AsyncDisposable {
   async #drain(): Promise<void> {
     const { drainDelayMs, drainTimeoutMs } = this.config
     this.log.info({ inFlight: this.host.inFlight }, 'draining')
-    this.host.startDraining()
+    this.host.readiness = 'draining'
     const timer = setTimeout(this.#hurried.resolve, drainTimeoutMs)
     await Promise.race([this.#listener.drain(drainDelayMs), this.#hurried.promise])
     await this.#close()
@@ -163,6 +214,7 @@ export class HostServer implements AsyncDisposable {
     // The host's own timers keep no process alive, and an onUnload may wait for nothing else.
     const alive = setInterval(() => {}, 60_000)
     await this.#listener.close()
+    await this.#cluster?.close()
     const closed = this.host.close()
     // What outlives its connection, a `waitUntil` promise or a stuck handler, has until then.
     this.#hurried.promise.then(() => this.host.expel())

@@ -25,7 +25,7 @@ import { type DeploymentChange, type DeploymentFailure, Deployments } from './de
 import { heapPressure } from './heap-pressure.ts'
 import { Invocation, InvocationContext } from './invocation.ts'
 import { lifecycleObserver } from './lifecycle-observer.ts'
-import { SystemEndpoints } from './system-endpoints.ts'
+import { type Readiness, SystemEndpoints } from './system-endpoints.ts'
 
 export interface HostOptions {
   readonly config: HostConfig
@@ -104,9 +104,22 @@ export class Host implements AsyncDisposable {
     return this.#registry.unloadUnused()
   }
 
-  /** From now on `/_health` says that no new work should come. Requests are served on. */
-  startDraining(): void {
-    this.#system.draining = true
+  /**
+   * Whether proxies should send requests, as `/_health` says it. All that come are served; while it
+   * is `starting`, what has no route is answered by 503 instead of 404, for the route may be on its
+   * way.
+   */
+  get readiness(): Readiness {
+    return this.#system.readiness
+  }
+
+  set readiness(readiness: Readiness) {
+    this.#system.readiness = readiness
+  }
+
+  /** Adds a section to the JSON form of `/_metrics`. */
+  describe(section: string, tell: () => unknown): void {
+    this.#system.sections.set(section, tell)
   }
 
   /** Unloads every function after its last use, then closes the executor. Idempotent. */
@@ -164,7 +177,7 @@ export class Host implements AsyncDisposable {
       }
     }
     const found = this.#deployments.table.find(path, request.method, sourceOf(request).authority)
-    if (found.kind !== 'found') return this.#refuse(unroutable(found), requestId, request)
+    if (found.kind !== 'found') return this.#refuse(this.#unroutable(found), requestId, request)
     if (this.#inFlight >= this.#maxInFlight) return this.#refuse(overloaded(), requestId, request)
 
     const { target: hosted, params } = found
@@ -315,6 +328,20 @@ export class Host implements AsyncDisposable {
     log.debug({ ...what, ...fields }, 'request')
   }
 
+  #unroutable(found: RouteNotFound | RouteMethodNotAllowed): FezzError {
+    if (this.readiness === 'starting') {
+      return new FezzError('STARTING', 'the host does not know its functions yet', {
+        headers: { 'retry-after': '1' },
+      })
+    }
+    if (found.kind === 'not-found') {
+      return new FezzError('NOT_FOUND', 'no function answers this path')
+    }
+    return new FezzError('METHOD_NOT_ALLOWED', 'no function answers this method on this path', {
+      headers: { allow: found.allow.join(', ') },
+    })
+  }
+
   /** Answers a request that reaches no function. */
   #refuse(error: FezzError, requestId: string, request?: IncomingRequest): Response {
     const { code, status } = error
@@ -322,13 +349,6 @@ export class Host implements AsyncDisposable {
     this.#logRequest(this.#log, request, { requestId, code, status })
     return problemResponse(error, requestId)
   }
-}
-
-function unroutable(found: RouteNotFound | RouteMethodNotAllowed): FezzError {
-  if (found.kind === 'not-found') return new FezzError('NOT_FOUND', 'no function answers this path')
-  return new FezzError('METHOD_NOT_ALLOWED', 'no function answers this method on this path', {
-    headers: { allow: found.allow.join(', ') },
-  })
 }
 
 function overloaded(): FezzError {

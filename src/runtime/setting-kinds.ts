@@ -1,7 +1,9 @@
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
+import { parseStoreUrl, type StoreAddress } from '../control-plane/store-url.ts'
 import { parseNetwork } from '../http/forwarded.ts'
 import { parseDuration, parseSize } from '../units.ts'
+import { Secret } from './secret.ts'
 import { type Variables, variables as variablesOf } from './variables.ts'
 
 /**
@@ -17,6 +19,8 @@ export interface Setting<Input = unknown, Value = unknown, Unit extends string =
   readonly unit: Unit
   /** What follows the flag in a usage line; `undefined` for a switch. */
   readonly placeholder: string | undefined
+  /** Whether what is given must not be printed. */
+  readonly isSecret?: true
   /** Name of another setting that this one must be greater than. */
   readonly above?: string
   /**
@@ -164,6 +168,99 @@ export function host(byDefault: string, description: string): Setting<string, st
       throw new RangeError(
         `${shown(input)} is not an address such as "127.0.0.1", "::" or "localhost"`,
       )
+    },
+  }
+}
+
+/** A port that is opened only when one is given; `undefined` without. */
+export function optionalPort(
+  description: string,
+): Setting<number | string, number | undefined, ''> {
+  const { parse } = integer(0, description, { max: 65_535 })
+  return {
+    default: '',
+    description,
+    unit: '',
+    placeholder: '<number>',
+    parse: input => (input === '' ? undefined : parse(input)),
+  }
+}
+
+/** One line of text; `''` when there is none. */
+export function text(
+  placeholder: string,
+  description: string,
+  accepts = /^[^\0\n]*$/,
+  example = '"text" on one line',
+): Setting<string, string, ''> {
+  return {
+    default: '',
+    description,
+    unit: '',
+    placeholder,
+    parse(input) {
+      if (typeof input === 'string' && (input === '' || accepts.test(input))) return input
+      throw new RangeError(`${shown(input)} is not valid; write ${example}`)
+    },
+  }
+}
+
+/** A text that nothing prints; `undefined` when there is none. */
+export function secret(description: string): Setting<string | Secret, Secret | undefined, ''> {
+  return {
+    default: '',
+    description,
+    unit: '',
+    placeholder: '<secret>',
+    isSecret: true,
+    parse(input) {
+      if (input === '') return undefined
+      if (input instanceof Secret) return input
+      if (typeof input === 'string') return new Secret(input)
+      throw new RangeError(`a ${typeof input} is not text`)
+    },
+  }
+}
+
+/** Where a store is; `undefined` when there is none. */
+export function storeUrl(description: string): Setting<string, StoreAddress | undefined, ''> {
+  return {
+    default: '',
+    description,
+    unit: '',
+    placeholder: '<url>',
+    isSecret: true,
+    parse(input) {
+      if (input === '') return undefined
+      if (typeof input === 'string') return parseStoreUrl(input)
+      throw new RangeError(`a ${typeof input} is not text`)
+    },
+  }
+}
+
+/** Names with values: an object, or text such as `"disk=ssd,gpu=yes"`. */
+export function labels(
+  description: string,
+): Setting<string | Readonly<Record<string, string>>, Readonly<Record<string, string>>, ''> {
+  return {
+    default: '',
+    description,
+    unit: '',
+    placeholder: '<name=value,...>',
+    parse(input) {
+      const entries =
+        typeof input === 'string'
+          ? input
+              .split(',')
+              .filter(part => part.trim() !== '')
+              .map(part => part.split('=', 2).map(word => word.trim()))
+          : Object.entries(input ?? {})
+      const wrong = entries.find(
+        ([name, value]) =>
+          !/^[\w./-]{1,128}$/.test(name ?? '') || !/^[\w./-]{0,128}$/.test(value ?? '='),
+      )
+      if (wrong === undefined) return Object.freeze(Object.fromEntries(entries))
+      throw new RangeError(`${shown(wrong.join('='))} is not a label; write disk=ssd,gpu=yes`)
     },
   }
 }

@@ -63,6 +63,46 @@ export const SETTINGS = {
   ),
   enableHealth: kind.toggle(true, 'Answer /_health.'),
   enableMetrics: kind.toggle(true, 'Answer /_metrics.'),
+  store: kind.storeUrl(
+    'Store of the control plane: etcd://host:2379, consul://host:8500 or file:///folder.',
+  ),
+  storeUser: kind.text('<name>', 'User of etcd.'),
+  storePassword: kind.secret('Password of that user.'),
+  storeToken: kind.secret('Token of Consul.'),
+  storeCa: kind.text('<file>', 'Certificates (PEM) that the store is trusted by.'),
+  storeCert: kind.text('<file>', 'Certificate (PEM) by which the store knows this client.'),
+  storeKey: kind.text('<file>', 'Private key (PEM) of that certificate.'),
+  storeTimeout: kind.duration('3s', 'Time for the store to answer a call.'),
+  artifacts: kind.text(
+    '<address>',
+    'Artifact store: a folder or an http(s) address. With a file:// store by default its folder `artifacts`.',
+  ),
+  artifactCacheSize: kind.size('1GiB', 'Disk space for fetched artifacts; 0: no bound.'),
+  stateDir: kind.folder(
+    '.fezz/state',
+    'Folder of the snapshot that a start without the store uses.',
+  ),
+  nodeId: kind.text(
+    '<id>',
+    'Name of this host in the store. By default the name of the machine and the port.',
+    /^[a-z\d][\w.-]{0,127}$/i,
+    'letters, digits, ".", "_" and "-"',
+  ),
+  nodeAddress: kind.text(
+    '<address>',
+    'IP address at which proxies reach this host. By default `host`, or the first of the machine.',
+  ),
+  nodeZone: kind.text('<zone>', 'Where this host is: proxies prefer their own zone.'),
+  nodeLabels: kind.labels('Labels of this host, by which functions are placed.'),
+  nodeCapacity: kind.integer(1, 'Share of the load, relative to other hosts.', {
+    min: 1,
+    max: 128,
+  }),
+  nodeTtl: kind.duration('15s', 'Time after which the store forgets a host that has died.'),
+  xdsHost: kind.host('127.0.0.1', 'Address on which Envoy finds its configuration (xDS).'),
+  xdsPort: kind.optionalPort('Port of that; 0 takes a free one. By default it is not opened.'),
+  envoyHost: kind.host('0.0.0.0', 'Address on which Envoy is told to take requests.'),
+  envoyPort: kind.integer(80, 'Port of that.', { min: 1, max: 65_535 }),
   env: kind.variables('Variables that every function sees.'),
 } as const satisfies Record<string, kind.Setting>
 

@@ -1,5 +1,4 @@
 import { type ManifestRoute, methodsOverlap } from '../function/manifest.ts'
-import type { RouteEntry } from '../routing/route.ts'
 import type { Steps } from '../routing/slices.ts'
 import type { HostedFunction } from './hosted-function.ts'
 
@@ -9,8 +8,6 @@ export interface ShadowedRoute {
   readonly hosted: HostedFunction
   readonly by: HostedFunction
 }
-
-type RoutePlace = Pick<RouteEntry<unknown>, 'priority' | 'host' | 'path'>
 
 interface Claim {
   readonly methods: ManifestRoute['methods']
@@ -26,13 +23,14 @@ export function* shadowedRoutes(
   among: readonly HostedFunction[],
 ): Steps<ShadowedRoute[]> {
   const claims = new Map<string, Claim[]>()
-  for (const { routes } of among) for (const route of routes) claims.set(placeOf(route), [])
+  for (const { places } of among) for (const place of places) claims.set(place, [])
   const news = new Set(among)
   const shadowed: ShadowedRoute[] = []
   for (const hosted of functions) {
-    for (const route of hosted.slot.deployment.manifest.routes) {
-      const others = claims.get(placeOf(route))
+    for (const [index, place] of hosted.places.entries()) {
+      const others = claims.get(place)
       if (others === undefined) continue
+      const route = hosted.slot.deployment.manifest.routes[index]!
       const first = others.find(
         other => other.hosted !== hosted && methodsOverlap(other.methods, route.methods),
       )
@@ -44,9 +42,4 @@ export function* shadowedRoutes(
     yield
   }
   return shadowed
-}
-
-/** Alike for routes that match the same paths. */
-function placeOf({ priority, host = '', path }: RoutePlace): string {
-  return `${priority} ${host}${path.replace(/:[^/]+/g, ':')}`
 }

@@ -15,6 +15,9 @@ export function systemPaths(config: SystemConfig): readonly string[] {
 
 type SystemConfig = Pick<HostConfig, 'enableHealth' | 'enableMetrics'>
 
+/** Whether requests should come: not yet, now, no more. */
+export type Readiness = 'starting' | 'ready' | 'draining'
+
 export interface SystemEndpointsOptions {
   readonly config: SystemConfig
   readonly metrics: Metrics
@@ -23,8 +26,10 @@ export interface SystemEndpointsOptions {
 
 /** `/_health` and `/_metrics`: answered by the host itself, before routing. */
 export class SystemEndpoints {
-  /** Whether `/_health` fails, so that whoever balances load looks elsewhere. */
-  draining = false
+  /** Unless it is ready `/_health` fails, so that whoever balances load looks elsewhere. */
+  readiness: Readiness = 'ready'
+  /** What the JSON form of `/_metrics` tells beside the functions, by name. */
+  readonly sections = new Map<string, () => unknown>()
   readonly #options: SystemEndpointsOptions
   readonly #paths: ReadonlySet<string>
 
@@ -47,7 +52,10 @@ export class SystemEndpoints {
   }
 
   #health(): FastResponse {
-    return this.draining ? new FastResponse('draining', { status: 503 }) : new FastResponse('OK')
+    const { readiness } = this
+    return readiness === 'ready'
+      ? new FastResponse('OK')
+      : new FastResponse(readiness, { status: 503 })
   }
 
   #metrics(request: IncomingRequest): FastResponse | Promise<FastResponse> {
@@ -70,7 +78,8 @@ export class SystemEndpoints {
       inFlight: slot.active,
       routes: slot.deployment.manifest.routes,
     }))
-    return FastResponse.json({ functions })
+    const sections = Array.from(this.sections, ([name, tell]) => [name, tell()])
+    return FastResponse.json({ functions, ...Object.fromEntries(sections) })
   }
 }
 

@@ -2,7 +2,7 @@ import type { FezzErrorCode } from '../errors.ts'
 import { EventLoopDelay } from './event-loop-delay.ts'
 import { byLabel, family, functionFamilies, processFamilies } from './families.ts'
 import { FunctionMetrics } from './function-metrics.ts'
-import { renderFamilies } from './prometheus.ts'
+import { type Family, renderFamilies } from './prometheus.ts'
 
 export type { FunctionMetrics } from './function-metrics.ts'
 
@@ -20,6 +20,7 @@ export class Metrics implements Disposable {
   readonly #rejected = new Map<FezzErrorCode, number>()
   readonly #delay = new EventLoopDelay()
   readonly #version: string
+  readonly #parts: (() => Iterable<Family>)[] = []
   #source: MetricsSource | undefined
 
   /** @param version version of Fezz, told in `fezz_build_info` */
@@ -52,6 +53,11 @@ export class Metrics implements Disposable {
     this.#source = source
   }
 
+  /** Adds the families of a part of the host that not every host has; asked for at each scrape. */
+  add(families: () => Iterable<Family>): void {
+    this.#parts.push(families)
+  }
+
   /** The Prometheus text exposition of it all. Gives way to requests while it works. */
   render(): Promise<{ contentType: string; body: string }> {
     const source = this.#source
@@ -80,6 +86,7 @@ export class Metrics implements Disposable {
         { labels: { version: this.#version, node: process.version }, value: 1 },
       ]),
       ...processFamilies(),
+      ...this.#parts.flatMap(families => [...families()]),
     ])
   }
 

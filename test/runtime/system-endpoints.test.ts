@@ -28,7 +28,7 @@ describe('/_health', () => {
 
   it('is 503 from the moment the host drains, while requests are served on', async () => {
     const { fetch, text, host } = await withCatchAll()
-    host.startDraining()
+    host.readiness = 'draining'
     const response = await fetch('/_health', { headers: { 'x-request-id': 'probe' } })
     expect(response.status).toBe(503)
     expect(response.headers.get('x-request-id')).toBe('probe')

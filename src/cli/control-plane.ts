@@ -1,0 +1,16 @@
+import { HostServer } from '../runtime/host-server.ts'
+
+/** Where an Envoy looks for its control plane when nobody says where, as in envoy/dynamic.yaml. */
+const DEFAULT_XDS_PORT = 18_000
+
+/**
+ * `fezz control-plane`: tells Envoy of the hosts and functions of the store, until a signal ends it.
+ * Its own port answers `/_health` and `/_metrics`.
+ *
+ * @throws FezzError `INVALID_CONFIG`
+ */
+export async function controlPlane(flags: Readonly<Record<string, unknown>>): Promise<void> {
+  const env = { FEZZ_XDS_PORT: String(DEFAULT_XDS_PORT), ...process.env }
+  await using server = new HostServer({}, { env, flags }, { servesFunctions: false })
+  await server.run()
+}

@@ -1,0 +1,98 @@
+import type { Clock, Timer } from '../clock.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { ReplicaChange } from './replica.ts'
+import { compareRevisions, type Revision, type StoreEvent } from './store.ts'
+
+export interface LossGuardOptions {
+  readonly clock: Clock
+  readonly log: Logger
+  /** Quiet time after which a store that has come back to life is believed. */
+  readonly settleMs: number
+  /** What was known before the first listing, if anything. */
+  readonly revision: Revision | undefined
+  /** Whether that was suspect already. */
+  readonly isSuspect: boolean
+  /** Whether the store answers and has entries. */
+  readonly isAlive: () => boolean
+  /** Called with the keys that are to be believed gone after all. */
+  readonly onGone: (keys: readonly string[]) => void
+}
+
+/**
+ * Tells entries that somebody has deleted from those that the store has lost. A revision that goes
+ * backwards means that the store has lost data: it was wiped, or restored from a backup. What a
+ * listing lacks then is held, and served on, until the store
+ *
+ * - has it again, or
+ * - has entries and none has changed for `settleMs`: then somebody has put back what they want, and
+ *   what is still missing goes. So nothing is taken down while `fezz apply` puts back one by one.
+ *
+ * An empty store is never believed here, however far its revision has come: the hosts' own entries
+ * count it up. Entries that a store has, and deletions that its watch tells, are always believed.
+ */
+export class LossGuard {
+  readonly #options: LossGuardOptions
+  readonly #held = new Set<string>()
+  #revision: Revision
+  #isDoubtful: boolean
+  #timer: Timer | undefined
+
+  constructor(options: LossGuardOptions) {
+    this.#options = options
+    this.#revision = options.revision ?? '0'
+    this.#isDoubtful = options.isSuspect
+  }
+
+  /** Keys that the store lacks and that count as there. */
+  get held(): ReadonlySet<string> {
+    return this.#held
+  }
+
+  /** What of a change is to be believed. */
+  filter({ events, revision, isListing }: ReplicaChange): readonly StoreEvent[] {
+    const before = this.#revision
+    const isBack = compareRevisions(revision, before) < 0
+    this.#revision = revision
+    for (const { key, stored } of events) if (stored !== undefined) this.#held.delete(key)
+    if (!isListing || !(isBack || this.#isDoubtful)) {
+      this.#settle()
+      return events
+    }
+    this.#isDoubtful = false
+    const gone = events.filter(event => event.stored === undefined)
+    for (const { key } of gone) this.#held.add(key)
+    if (gone.length > 0) this.#report(before)
+    this.#settle()
+    return events.filter(event => event.stored !== undefined)
+  }
+
+  close(): void {
+    this.#timer?.cancel()
+  }
+
+  #settle(): void {
+    this.#timer?.cancel()
+    if (this.#held.size === 0) return
+    const { clock, settleMs, isAlive, onGone, log } = this.#options
+    this.#timer = clock.setTimer(() => {
+      // When it answers again it is listed, and that begins the time anew.
+      if (!isAlive()) return
+      const gone = [...this.#held]
+      this.#held.clear()
+      log.warn(
+        { functions: gone.length },
+        'the store is believed again; what it lacks is taken out',
+      )
+      onGone(gone)
+    }, settleMs)
+  }
+
+  #report(before: Revision): void {
+    const { log, settleMs } = this.#options
+    const fields = { functions: this.#held.size, revision: this.#revision, before }
+    log.error(
+      fields,
+      `the store has lost data: its revision went back, and functions are missing; they are served on. Put them back with "fezz apply"; once the store has functions and nothing has changed for ${settleMs / 1000} s, what is still missing is taken out`,
+    )
+  }
+}

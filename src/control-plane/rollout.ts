@@ -1,0 +1,206 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Clock, Timer } from '../clock.ts'
+import { FezzError } from '../errors.ts'
+import type { Code } from '../function/contract.ts'
+import type { Manifest } from '../function/manifest.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { backoffMs } from './backoff.ts'
+
+/** One version of a function, as a host takes it. */
+export interface Deployable {
+  readonly manifest: Manifest
+  readonly code: Code
+}
+
+/** Where functions are put in force: a host. */
+export interface DeploymentTarget {
+  /**
+   * Puts functions in force and takes others out, as one change. Several may be on their way; of one
+   * function the later one wins.
+   *
+   * @returns those that did not take over; a version before them goes on serving
+   */
+  deploy(change: {
+    readonly set?: readonly Deployable[]
+    readonly remove?: readonly string[]
+  }): Promise<readonly { readonly id: string; readonly error: unknown }[]>
+}
+
+export interface RolloutOptions {
+  readonly target: DeploymentTarget
+  readonly log: Logger
+  readonly clock: Clock
+  /** In [0, 1); spreads retries. */
+  readonly random: () => number
+  /** Called when something is in force, or has failed, that was sent anew. */
+  readonly onRetried: () => void
+}
+
+/** What is wanted of one function, and what has become of it. */
+interface Tracked {
+  readonly id: string
+  /** `undefined`: to be removed. */
+  wanted: Deployable | undefined
+  /** What was last sent; `undefined`: nothing, or the removal. */
+  sent: Deployable | undefined
+  /** Number of the deploy that it was last sent with: the outcome of an earlier one is of no interest. */
+  attempt: number
+  failures: number
+  isServed: boolean
+}
+
+/** Why a deploy has failed: for this function, or for all that were in it. */
+interface DeployError {
+  readonly error: unknown
+  readonly isShared: boolean
+}
+
+const RETRY = { firstMs: 1_000, maxMs: 60_000 } as const
+
+/**
+ * Brings the functions of a host to what is wanted: sends what is different, all that is due as one
+ * deploy, and sends what has failed again, less and less often, until something else is wanted of it.
+ */
+export class Rollout {
+  readonly #options: RolloutOptions
+  readonly #tracked = new Map<string, Tracked>()
+  readonly #changed = new Set<Tracked>()
+  readonly #problems = new Map<string, string>()
+  readonly #timers = new Set<Timer>()
+  #attempts = 0
+  #served = 0
+  #isClosed = false
+
+  constructor(options: RolloutOptions) {
+    this.#options = options
+  }
+
+  /** How many functions are in force. */
+  get served(): number {
+    return this.#served
+  }
+
+  /** What has failed and is going to be retried: a message by the function's id. */
+  get problems(): ReadonlyMap<string, string> {
+    return this.#problems
+  }
+
+  /** Notes what is wanted of a function, `undefined`: nothing; {@link send} then sends it. */
+  want(id: string, wanted: Deployable | undefined): void {
+    let tracked = this.#tracked.get(id)
+    if (tracked === undefined) {
+      if (wanted === undefined) return
+      tracked = { id, wanted, sent: undefined, attempt: 0, failures: 0, isServed: false }
+      this.#tracked.set(id, tracked)
+    }
+    // What is alike stays the same object, so that a retry recognises it.
+    tracked.wanted = isDeepStrictEqual(wanted, tracked.sent) ? tracked.sent : wanted
+    this.#changed.add(tracked)
+  }
+
+  /** Sends what has changed, as one deploy. Resolves when it has an outcome; never rejects. */
+  async send(): Promise<void> {
+    const changed = [...this.#changed].filter(({ wanted, sent }) => wanted !== sent)
+    for (const tracked of this.#changed) if (isNothing(tracked)) this.#tracked.delete(tracked.id)
+    this.#changed.clear()
+    for (const tracked of changed) tracked.failures = 0
+    if (changed.length > 0) await this.#deploy(changed)
+  }
+
+  /** Sends nothing any more, and takes no interest in what is on its way. Idempotent. */
+  close(): void {
+    this.#isClosed = true
+    for (const timer of this.#timers) timer.cancel()
+    this.#timers.clear()
+  }
+
+  async #deploy(all: readonly Tracked[]): Promise<void> {
+    if (this.#isClosed) return
+    const attempt = ++this.#attempts
+    const set: Deployable[] = []
+    const remove: string[] = []
+    for (const tracked of all) {
+      tracked.attempt = attempt
+      tracked.sent = tracked.wanted
+      if (tracked.wanted === undefined) remove.push(tracked.id)
+      else set.push(tracked.wanted)
+    }
+    const errors = await this.#errorsOf({ set, remove })
+    if (this.#isClosed) return
+    const current = all.filter(tracked => tracked.attempt === attempt)
+    for (const tracked of current) {
+      const error = errors.get(tracked.id)
+      if (error === undefined) this.#succeeded(tracked)
+      else this.#failed(tracked, error)
+    }
+    this.#retryLater(
+      current.filter(({ id }) => errors.has(id)),
+      attempt,
+    )
+  }
+
+  async #errorsOf(change: {
+    readonly set: readonly Deployable[]
+    readonly remove: readonly string[]
+  }): Promise<ReadonlyMap<string, DeployError>> {
+    const { target } = this.#options
+    try {
+      const failures = await target.deploy(change)
+      return new Map(failures.map(({ id, error }) => [id, { error, isShared: false }]))
+    } catch (error) {
+      const ids = [...change.set.map(({ manifest }) => manifest.id), ...change.remove]
+      if (!this.#isClosed) {
+        const functions = ids.length
+        this.#options.log.error({ err: error, functions }, 'a change failed as a whole; retrying')
+      }
+      return new Map(ids.map(id => [id, { error, isShared: true }]))
+    }
+  }
+
+  #succeeded(tracked: Tracked): void {
+    if (tracked.failures > 0) {
+      const { id: functionId, failures } = tracked
+      this.#options.log.info({ functionId, failures }, 'in force at last')
+    }
+    tracked.failures = 0
+    this.#problems.delete(tracked.id)
+    this.#served += Number(tracked.sent !== undefined) - Number(tracked.isServed)
+    tracked.isServed = tracked.sent !== undefined
+    if (isNothing(tracked)) this.#tracked.delete(tracked.id)
+  }
+
+  #failed(tracked: Tracked, { error, isShared }: DeployError): void {
+    const { id: functionId, sent } = tracked
+    this.#problems.set(functionId, messageOf(error))
+    if (++tracked.failures > 1 || isShared) return
+    const what = sent === undefined ? 'the removal' : `version ${sent.manifest.version}`
+    this.#options.log.warn(
+      { functionId, err: error },
+      `${what} could not be put in force; ${tracked.isServed ? 'the one before goes on, and ' : ''}it is retried`,
+    )
+  }
+
+  /** Those that have failed equally often wait together, so that they need one deploy again. */
+  #retryLater(failed: readonly Tracked[], attempt: number): void {
+    for (const [failures, group] of Map.groupBy(failed, tracked => tracked.failures)) {
+      const waitMs = backoffMs(failures - 1, RETRY, this.#options.random)
+      const timer = this.#options.clock.setTimer(() => {
+        this.#timers.delete(timer)
+        const due = group.filter(one => one.attempt === attempt && one.wanted === one.sent)
+        if (due.length > 0) this.#deploy(due).then(this.#options.onRetried)
+      }, waitMs)
+      this.#timers.add(timer)
+    }
+  }
+}
+
+/** Whether nothing is wanted of it any more, and that is so. */
+function isNothing({ wanted, sent, isServed, failures }: Tracked): boolean {
+  return wanted === undefined && sent === undefined && !isServed && failures === 0
+}
+
+/** Only Fezz's own messages are sure to hold no secret; the cause is in the log. */
+function messageOf(error: unknown): string {
+  if (error instanceof FezzError) return error.message
+  return 'it could not be put in force; the log of the host says why'
+}

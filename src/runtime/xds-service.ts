@@ -1,0 +1,46 @@
+import { ClusterWatch } from '../control-plane/cluster-watch.ts'
+import type { Store } from '../control-plane/store.ts'
+import type { ListenerAddress } from '../http/listener.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { XdsServer, type XdsServerOptions, type XdsStatus } from '../xds/xds-server.ts'
+
+export interface XdsServiceOptions extends XdsServerOptions {
+  readonly store: Store
+}
+
+/** Tells Envoy of the hosts and functions of a store. */
+export class XdsService implements AsyncDisposable {
+  readonly #watch: ClusterWatch
+  readonly #server: XdsServer
+  readonly #log: Logger
+  #closing: Promise<void> | undefined
+
+  constructor({ store, ...options }: XdsServiceOptions) {
+    const { log } = options
+    this.#log = log
+    this.#server = new XdsServer(options)
+    this.#watch = new ClusterWatch({ store, log, onChange: view => this.#server.update(view) })
+  }
+
+  /** Opens the port; an Envoy that comes before the store has answered waits. */
+  async start(): Promise<ListenerAddress> {
+    const address = await this.#server.listen()
+    this.#log.info({ ...address }, `xDS on ${address.host}:${address.port}`)
+    void this.#watch.start()
+    return address
+  }
+
+  status(): XdsStatus {
+    return this.#server.status()
+  }
+
+  /** Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= Promise.all([this.#watch.close(), this.#server.close()]).then(() => {})
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
