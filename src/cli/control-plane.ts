@@ -1,3 +1,5 @@
+import { resolveConfig } from '../runtime/config.ts'
+import { noStore } from '../runtime/configured-store.ts'
 import { HostServer } from '../runtime/host-server.ts'
 
 /** Where an Envoy looks for its control plane when nobody says where, as in envoy/dynamic.yaml. */
@@ -10,7 +12,9 @@ const DEFAULT_XDS_PORT = 18_000
  * @throws FezzError `INVALID_CONFIG`
  */
 export async function controlPlane(flags: Readonly<Record<string, unknown>>): Promise<void> {
-  const env = { FEZZ_XDS_PORT: String(DEFAULT_XDS_PORT), ...process.env }
-  await using server = new HostServer({}, { env, flags }, { servesFunctions: false })
+  const sources = { env: process.env, flags }
+  const { store, xdsPort = DEFAULT_XDS_PORT } = resolveConfig({}, sources)
+  if (store === undefined) throw noStore()
+  await using server = new HostServer({ xdsPort }, sources, { servesFunctions: false })
   await server.run()
 }

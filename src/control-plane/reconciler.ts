@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { type Clock, systemClock } from '../clock.ts'
 import { FezzError } from '../errors.ts'
 import { runInSlices, SLICE_MS } from '../routing/slices.ts'
@@ -19,6 +20,9 @@ import type { Revision, StoreEvent } from './store.ts'
 export type { ReconcilerOptions, ReconcilerStatus } from './reconciler-options.ts'
 
 const MAX_PROBLEMS = 100
+
+/** Changes that make a turn of the event loop long. */
+const MANY = 1_000
 
 /** Between two lines of the log that say that a start waits for the store. */
 const REMIND_MS = 30_000
@@ -272,6 +276,8 @@ export class Reconciler implements AsyncDisposable {
       this.#log.error({ err: error, revision }, 'a change of the store could not be handled')
     }
     if (events.length > 0) this.#writer?.changed()
+    // Sending this many takes some milliseconds of its own.
+    if (events.length > MANY) await setImmediate()
     const inForce = this.#rollout.send().then(() => {
       finish()
       this.#tellApplied()

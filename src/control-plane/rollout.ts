@@ -47,7 +47,17 @@ interface Tracked {
   attempt: number
   failures: number
   isServed: boolean
+  /** Deploys of it that have no outcome yet. */
+  inFlight: number
+  /** Resolves when what is wanted, which has not been sent because of those, has an outcome. */
+  waiting: PromiseWithResolvers<void> | undefined
 }
+
+/**
+ * Of one function. A host may take them one after the other: versions that come faster than they
+ * load must not queue up, only the last one matters.
+ */
+const MAX_IN_FLIGHT = 2
 
 /** Why a deploy has failed: for this function, or for all that were in it. */
 interface DeployError {
@@ -90,7 +100,16 @@ export class Rollout {
     let tracked = this.#tracked.get(id)
     if (tracked === undefined) {
       if (wanted === undefined) return
-      tracked = { id, wanted, sent: undefined, attempt: 0, failures: 0, isServed: false }
+      tracked = {
+        id,
+        wanted,
+        sent: undefined,
+        attempt: 0,
+        failures: 0,
+        isServed: false,
+        inFlight: 0,
+        waiting: undefined,
+      }
       this.#tracked.set(id, tracked)
     }
     // What is alike stays the same object, so that a retry recognises it.
@@ -98,13 +117,24 @@ export class Rollout {
     this.#changed.add(tracked)
   }
 
-  /** Sends what has changed, as one deploy. Resolves when it has an outcome; never rejects. */
+  /**
+   * Sends what has changed, as one deploy; what waits for a load anyway goes apart, so that the
+   * others do not wait for it. Resolves when all has an outcome; never rejects.
+   */
   async send(): Promise<void> {
     const changed = [...this.#changed].filter(({ wanted, sent }) => wanted !== sent)
-    for (const tracked of this.#changed) if (isNothing(tracked)) this.#tracked.delete(tracked.id)
+    this.#forget(this.#changed)
     this.#changed.clear()
     for (const tracked of changed) tracked.failures = 0
-    if (changed.length > 0) await this.#deploy(changed)
+    const idle = changed.filter(({ inFlight }) => inFlight === 0)
+    const busy = changed.filter(({ inFlight }) => inFlight > 0 && inFlight < MAX_IN_FLIGHT)
+    const full = changed.filter(({ inFlight }) => inFlight >= MAX_IN_FLIGHT)
+    for (const tracked of full) tracked.waiting ??= Promise.withResolvers()
+    await Promise.all([
+      this.#deploy(idle),
+      this.#deploy(busy),
+      ...full.map(tracked => tracked.waiting?.promise),
+    ])
   }
 
   /** Sends nothing any more, and takes no interest in what is on its way. Idempotent. */
@@ -115,17 +145,19 @@ export class Rollout {
   }
 
   async #deploy(all: readonly Tracked[]): Promise<void> {
-    if (this.#isClosed) return
+    if (this.#isClosed || all.length === 0) return
     const attempt = ++this.#attempts
     const set: Deployable[] = []
     const remove: string[] = []
     for (const tracked of all) {
       tracked.attempt = attempt
+      tracked.inFlight++
       tracked.sent = tracked.wanted
       if (tracked.wanted === undefined) remove.push(tracked.id)
       else set.push(tracked.wanted)
     }
     const errors = await this.#errorsOf({ set, remove })
+    for (const tracked of all) tracked.inFlight--
     if (this.#isClosed) return
     const current = all.filter(tracked => tracked.attempt === attempt)
     for (const tracked of current) {
@@ -137,6 +169,23 @@ export class Rollout {
       current.filter(({ id }) => errors.has(id)),
       attempt,
     )
+    this.#forget(all)
+    this.#sendWaiting(all.filter(({ waiting }) => waiting !== undefined))
+  }
+
+  #forget(all: Iterable<Tracked>): void {
+    for (const tracked of all) if (isNothing(tracked)) this.#tracked.delete(tracked.id)
+  }
+
+  #sendWaiting(all: readonly Tracked[]): void {
+    if (all.length === 0) return
+    const waiting = all.map(tracked => tracked.waiting)
+    for (const tracked of all) tracked.waiting = undefined
+    const changed = all.filter(({ wanted, sent }) => wanted !== sent)
+    for (const tracked of changed) tracked.failures = 0
+    this.#deploy(changed).then(() => {
+      for (const one of waiting) one?.resolve()
+    })
   }
 
   async #errorsOf(change: {
@@ -166,7 +215,6 @@ export class Rollout {
     this.#problems.delete(tracked.id)
     this.#served += Number(tracked.sent !== undefined) - Number(tracked.isServed)
     tracked.isServed = tracked.sent !== undefined
-    if (isNothing(tracked)) this.#tracked.delete(tracked.id)
   }
 
   #failed(tracked: Tracked, { error, isShared }: DeployError): void {
@@ -195,8 +243,9 @@ export class Rollout {
 }
 
 /** Whether nothing is wanted of it any more, and that is so. */
-function isNothing({ wanted, sent, isServed, failures }: Tracked): boolean {
-  return wanted === undefined && sent === undefined && !isServed && failures === 0
+function isNothing({ wanted, sent, isServed, failures, inFlight }: Tracked): boolean {
+  const isGone = wanted === undefined && sent === undefined && !isServed
+  return isGone && failures === 0 && inFlight === 0
 }
 
 /** Only Fezz's own messages are sure to hold no secret; the cause is in the log. */

@@ -32,14 +32,14 @@ export interface StoreChange {
 }
 
 export interface PutOptions {
-  /** The key goes when the lease does. */
+  /** The key goes when this lease does, and with no other one that it was put under before. */
   readonly lease?: Lease
   /** Put only if the key's value still has this revision; `null`: only if there is no such key. */
   readonly ifRevision?: Revision | null
 }
 
 export interface DeleteOptions {
-  /** Delete only if the key's value still has this revision. */
+  /** Delete only if there is such a key and its value still has this revision. */
   readonly ifRevision?: Revision
 }
 
@@ -47,7 +47,7 @@ export interface DeleteOptions {
 export interface Lease extends AsyncDisposable {
   /**
    * Resolves with the reason when the lease has ended without {@link revoke}, or can no longer be
-   * vouched for. Never rejects.
+   * vouched for, also because its store was closed. Never rejects.
    */
   readonly lost: Promise<string>
   /** Ends it and deletes its keys. Idempotent; what fails is left to the expiry. */
@@ -60,15 +60,21 @@ export interface Lease extends AsyncDisposable {
  *
  * Every call settles within the time limit the store was made with. Errors are `FezzError`:
  * `STORE_UNAVAILABLE` when the store does not answer or is closed, `CONFLICT` when a condition
- * (`ifRevision`) does not hold, `WATCH_LOST` when a watch has to be begun anew.
+ * (`ifRevision`) does not hold, `INVALID_ENTRY` for a key or a value that it cannot hold, `WATCH_LOST`
+ * when a watch has to be begun anew.
  */
 export interface Store extends AsyncDisposable {
   readonly kind: 'memory' | 'file' | 'etcd' | 'consul'
 
-  /** Everything whose key begins with `prefix`. */
+  /** Everything whose key begins with `prefix`, in the order of the keys. */
   list(prefix: string): Promise<Listing>
 
-  /** @returns the revision of the change */
+  /**
+   * A put that runs into the time limit may still take effect later. One under a lease that has ended
+   * is refused.
+   *
+   * @returns the revision of the change
+   */
   put(key: string, value: string, options?: PutOptions): Promise<Revision>
 
   /** @returns whether there was such a key */

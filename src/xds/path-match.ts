@@ -28,7 +28,7 @@ export function pathMatch(path: string): PathMatch {
     shape: segments.map(({ kind, text }) => `/${kind === 'literal' ? `=${text}` : kind}`).join(''),
     predicate: isPlain
       ? anyOf([pathIs({ exact: literal }), pathIs({ prefix: `${literal}?` })])
-      : pathIs({ safe_regex: { regex: pathRegex(segments) } }),
+      : pathIs({ safe_regex: { google_re2: {}, regex: pathRegex(segments) } }),
   }
 }
 

@@ -51,7 +51,7 @@ export const PROTO_FILES: readonly string[] = [
   message TypedExtensionConfig { string name = 1; google.protobuf.Any typed_config = 2; }`,
 
   `syntax = "proto3"; package xds.type.matcher.v3;
-  message RegexMatcher { string regex = 2; }
+  message RegexMatcher { GoogleRE2 google_re2 = 1; string regex = 2; message GoogleRE2 {} }
   message StringMatcher { string exact = 1; string prefix = 2; RegexMatcher safe_regex = 5; }
   message Matcher {
     MatcherList matcher_list = 1; MatcherTree matcher_tree = 2; OnMatch on_no_match = 3;

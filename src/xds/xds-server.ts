@@ -15,6 +15,8 @@ import { type ClientStatus, XdsStream } from './xds-stream.ts'
 /** Changes of functions within this time go to Envoy together. */
 const DEBOUNCE_MS = 50
 
+const MAX_MESSAGE_CHARS = 1_000
+
 export interface XdsServerOptions extends SnapshotOptions {
   readonly host: string
   /** 0 takes a free one. */
@@ -167,9 +169,11 @@ export class XdsServer implements AsyncDisposable {
       return
     }
     this.#nacks[kind]++
-    const refusal = { node: stream.status().node, kind, version, message: error }
+    // Envoy may quote all of what it refuses.
+    const message = error.slice(0, MAX_MESSAGE_CHARS)
+    const refusal = { node: stream.status().node, kind, version, message }
     this.#lastNack = refusal
-    this.#options.log.error(refusal, `Envoy has refused ${kind}: ${error}`)
+    this.#options.log.error({ xds: refusal }, `Envoy has refused ${kind}`)
   }
 
   /** One at a time; what has changed meanwhile is built next. */

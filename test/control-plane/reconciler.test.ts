@@ -278,6 +278,58 @@ describe('a reconciler with deploys in flight', () => {
     expect(reconciler.status()).toMatchObject({ revision: '2', problems: [], functions: 1 })
   })
 
+  it('2: does not queue up versions that come faster than they load', async () => {
+    await using world = new ReconcilerWorld()
+    const reconciler = await world.started()
+    const loaded = ['2', '3'].map(version => world.host.slow(`a@${version}`))
+    for (const version of ['2', '3', '4', '5', '6']) {
+      await world.put('a', version)
+      await world.arrive()
+    }
+    expect(world.host.told()).toEqual(['a@2', 'a@3'])
+    expect(reconciler.status().revision).toBe('0')
+    loaded[0]?.()
+    await settled()
+    expect(world.host.told()).toEqual(['a@6'])
+    expect(reconciler.status().revision).toBe('1')
+    loaded[1]?.()
+    await settled()
+    expect(world.running).toEqual({ a: '6' })
+    expect(reconciler.status()).toMatchObject({ revision: '5', lagMs: 0, functions: 1 })
+    await world.clock.advance(120_000)
+    expect(world.host.told()).toEqual([])
+  })
+
+  it('2: does not let others wait for what has to wait for a load', async () => {
+    await using world = new ReconcilerWorld()
+    const reconciler = await world.started()
+    const loaded = world.host.slow('a@2')
+    await world.put('a', '2')
+    await world.arrive()
+    await world.put('a', '3')
+    await world.put('b', '1')
+    await world.arrive()
+    expect(world.host.told()).toEqual(['a@2', 'b@1', 'a@3'])
+    loaded()
+    await settled()
+    expect(reconciler.status()).toMatchObject({ revision: '3', functions: 2 })
+  })
+
+  it('2: forgets what waits when the entry is back at what was sent', async () => {
+    await using world = new ReconcilerWorld()
+    const reconciler = await world.started()
+    const loaded = ['2', '3'].map(version => world.host.slow(`a@${version}`))
+    for (const version of ['2', '3', '4', '3']) {
+      await world.put('a', version)
+      await world.arrive()
+    }
+    for (const load of loaded) load()
+    await settled()
+    expect(world.host.told()).toEqual(['a@2', 'a@3'])
+    expect(world.running).toEqual({ a: '3' })
+    expect(reconciler.status()).toMatchObject({ revision: '4', lagMs: 0 })
+  })
+
   it('3: removes a function whose new version still loads', async () => {
     await using world = new ReconcilerWorld()
     await world.put('a', '1')
@@ -420,6 +472,20 @@ describe('a reconciler with deploys in flight', () => {
     expect(reconciler.status()).toMatchObject({ functions: 2_999, revision: '3002' })
   })
 
+  it('8: applies what comes while the first listing is parsed', async () => {
+    await using world = new ReconcilerWorld()
+    for (let n = 0; n < 3_000; n++) await world.put(`f${n}`, '1')
+    const reconciler = world.open()
+    const starting = watch(reconciler.start())
+    await world.until(() => world.store.openWatches > 0)
+    expect(world.host.deploys).toEqual([])
+    await world.put('f0', '2')
+    await world.until(() => starting.state === 'fulfilled')
+    await world.until(() => reconciler.status().revision === '3001', 5)
+    expect(world.host.deploys).toHaveLength(2)
+    expect(world.host.deploys[1]).toBe('f0@2')
+  })
+
   it('retries a deploy that failed as a whole, removals too, as one deploy, and logs it in one line', async () => {
     await using world = new ReconcilerWorld()
     await world.put('c', '1')
@@ -517,6 +583,21 @@ describe('a reconciler that starts', () => {
     // And down.
     world.store.cut()
     await world.started()
+    expect(world.running).toEqual({ a: '1', b: '1' })
+  })
+
+  it('saves every change, not only the first state', async () => {
+    await using world = await ReconcilerWorld.withSnapshot()
+    await world.put('a', '1')
+    const first = await world.started()
+    expect(first.status()).toMatchObject({ snapshotSavedAtMs: undefined, snapshotError: undefined })
+    await world.clock.advance(1_000)
+    await world.until(() => first.status().snapshotSavedAtMs !== undefined)
+    await world.put('b', '1')
+    await world.arrive()
+    await first.close()
+    world.store.cut()
+    await world.start(world.open())
     expect(world.running).toEqual({ a: '1', b: '1' })
   })
 

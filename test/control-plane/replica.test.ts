@@ -101,6 +101,24 @@ describe('a replica', () => {
     await world.compare()
   })
 
+  it('does not let a watch take back what a listing has told', async () => {
+    await using world = setup()
+    const { store } = world
+    await store.put('a/gone', 'x')
+    await store.put('a/1', 'old')
+    await store.put('a/1', 'new')
+    await store.delete('a/gone')
+    await world.start()
+    store.stale = [
+      { key: 'a/gone', stored: { value: 'x', revision: '1' } },
+      { key: 'a/1', stored: { value: 'old', revision: '2' } },
+    ]
+    await store.put('a/2', 'x')
+    await settled()
+    expect(world.told()).toEqual(['a/2=x'])
+    await world.compare()
+  })
+
   it('lists at once when a healthy watch is lost, and tells the difference only', async () => {
     await using world = setup()
     const { store, clock, replica } = world

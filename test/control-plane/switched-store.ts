@@ -1,5 +1,5 @@
 import { MemoryStore } from '../../src/control-plane/memory/memory-store.ts'
-import type { Listing, Store, StoreChange } from '../../src/control-plane/store.ts'
+import type { Listing, Store, StoreChange, StoreEvent } from '../../src/control-plane/store.ts'
 import { FezzError } from '../../src/errors.ts'
 
 type End = 'WATCH_LOST' | 'STORE_UNAVAILABLE' | 'silently'
@@ -21,6 +21,8 @@ export class SwitchedStore implements Store {
   echoes = false
   /** How every watch ends at once. */
   watchesEnd: End | undefined
+  /** What watches tell besides, although it is long past. */
+  stale: readonly StoreEvent[] = []
   listings = 0
   watches = 0
   readonly #interrupts = new Set<(end: End) => void>()
@@ -44,7 +46,7 @@ export class SwitchedStore implements Store {
       const either = AbortSignal.any([signal, interrupted.signal])
       for await (const change of this.store.watch(prefix, from, either)) {
         if (this.isMuted) continue
-        yield change
+        yield { ...change, events: [...this.stale, ...change.events] }
         if (this.echoes) yield* [change, ...told]
         told.push(change)
       }

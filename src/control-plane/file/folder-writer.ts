@@ -61,7 +61,9 @@ export class FolderWriter {
       if (leaseFile !== undefined) await this.#bind(leaseFile, path, markOf(await file.stat()))
       await mkdir(dirname(target), { recursive: true })
       await rename(temporary, target)
-      const revision = stampOf(await file.stat())
+      const stats = await file.stat()
+      // Replaced by hand already, its time is that of its successor.
+      const revision = stats.nlink > 0 ? stampOf(stats) : above + 1
       await this.#count(revision)
       return revision
     } catch (error) {
