@@ -29,6 +29,7 @@ export async function compare(peers, { rounds, seconds, warmUpSeconds, report })
       continue
     }
     try {
+      peer.prepare?.()
       const server = await startServer(peer)
       await server.stop()
       results.get(peer.id).firstStartMs = server.startMs

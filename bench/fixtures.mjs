@@ -60,6 +60,11 @@ export function helloFunctions() {
   return write('hello', { 'hello.ts': HELLO, 'others.ts': OTHERS })
 }
 
+/** The same, to be put into a store. */
+export function helloStoreFunctions() {
+  return write('hello-store', { 'hello.ts': HELLO, 'others.ts': OTHERS })
+}
+
 /** The same, answering with the platform's Response class. */
 export function helloGlobalFunctions() {
   return write('hello-global', { 'hello.ts': HELLO_GLOBAL, 'others.ts': OTHERS })

@@ -1,9 +1,17 @@
+import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { helloFunctions, helloGlobalFunctions, projectFolder } from './fixtures.mjs'
+import { pathToFileURL } from 'node:url'
+import {
+  helloFunctions,
+  helloGlobalFunctions,
+  helloStoreFunctions,
+  projectFolder,
+} from './fixtures.mjs'
 
 const benchFolder = join(projectFolder, 'bench')
-const cli = join(projectFolder, 'dist', 'cli.js')
+// Another build than that in dist, such as one that nobody rebuilds meanwhile.
+const cli = process.env['BENCH_CLI'] ?? join(projectFolder, 'dist', 'cli.js')
 const server = name => join(benchFolder, 'servers', name)
 const binary = name => join(benchFolder, 'node_modules', '.bin', name)
 
@@ -44,6 +52,31 @@ function onFezz(id, label, writeFunctions) {
   }
 }
 
+/** The functions of {@link onFezz} out of a store, which the host follows and where it is a node. */
+function onFezzCluster(id, label, writeFunctions) {
+  const missing = existsSync(cli) ? undefined : 'dist/cli.js is missing: npm run build'
+  const { functions, cache } = writeFunctions()
+  const env = {
+    FEZZ_HOST: '127.0.0.1',
+    FEZZ_LOG_LEVEL: 'warn',
+    FEZZ_CACHE_DIR: cache,
+    FEZZ_STATE_DIR: join(cache, 'state'),
+    FEZZ_STORE: pathToFileURL(join(cache, 'store')).href,
+  }
+  return {
+    id,
+    label,
+    missing,
+    prepare: () =>
+      execFileSync(process.execPath, [cli, 'apply', functions, '--wait', '0'], {
+        env: { ...process.env, ...env },
+        stdio: ['ignore', 'ignore', 'inherit'],
+      }),
+    command: port => [process.execPath, cli, 'serve', '--port', String(port)],
+    env,
+  }
+}
+
 function missingFile(path) {
   return existsSync(path) ? undefined : 'not installed: npm --prefix bench install'
 }
@@ -52,13 +85,15 @@ function missingFile(path) {
 export const baseline = onNode('node', 'bare node:http')
 
 /**
- * Every server compared. `missing` says why one cannot even be tried; `command(port)` starts it
- * on 127.0.0.1 with the environment `env` added.
+ * Every server compared. `missing` says why one cannot even be tried; `prepare()`, where there is
+ * one, comes before its first start; `command(port)` starts it on 127.0.0.1 with the environment
+ * `env` added.
  */
 export function allPeers() {
   return [
     baseline,
     onFezz('fezz', 'fezz', helloFunctions),
+    onFezzCluster('fezz-store', 'fezz, control plane on', helloStoreFunctions),
     onFezz('fezz-global', 'fezz, global Response', helloGlobalFunctions),
     onNode('srvx', 'srvx, FastResponse', 'srvx'),
     onNode('hono', '@hono/node-server', '@hono/node-server'),

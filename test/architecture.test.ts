@@ -19,7 +19,14 @@ const LAYERS = [
 ] as const
 
 /** Single files that every layer may use. */
-const SHARED = ['src/errors.ts', 'src/clock.ts', 'src/nearest.ts', 'src/schema.ts', 'src/units.ts']
+const SHARED = [
+  'src/errors.ts',
+  'src/clock.ts',
+  'src/nearest.ts',
+  'src/schema.ts',
+  'src/secret.ts',
+  'src/units.ts',
+]
 
 /** A vendor package has one importing file. */
 const VENDORS: Readonly<Record<string, string>> = {

@@ -75,8 +75,13 @@ export class HostProcess {
       }
       if (line.msg === 'ready') ready.resolve(line)
     })
-    this.#child.once('exit', code => ready.reject(new Error(`${id} ended with ${code}: ${this.#said()}`)))
-    const limit = setTimeout(() => ready.reject(new Error(`${id}: ${this.#said()}`)), START_LIMIT_MS)
+    this.#child.once('exit', code =>
+      ready.reject(new Error(`${id} ended with ${code}: ${this.#said()}`)),
+    )
+    const limit = setTimeout(
+      () => ready.reject(new Error(`${id}: ${this.#said()}`)),
+      START_LIMIT_MS,
+    )
     this.startedFrom = (await ready.promise).startedFrom
     this.readyMs = performance.now() - startedAt
     clearTimeout(limit)

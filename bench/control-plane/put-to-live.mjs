@@ -98,8 +98,9 @@ async function measure(count) {
 /** From just before a put to the first answer of the new version, and from all hosts. */
 async function putOneByOne(functions, hosts, among, { newPath = false, ...how }) {
   await rest(SETTLE_MS)
-  await Promise.all(hosts.map(host => host.look()))
   await Promise.all(hosts.map(host => host.longestDelayMs()))
+  // The answer of /_metrics is large and takes a while.
+  await Promise.all(hosts.map(host => host.look()))
   const samples = []
   for (let count = 0; count < options.puts; count++) {
     // In turn, so that one that was loaded by its new version has been unloaded when it comes again.
@@ -190,7 +191,7 @@ function format({ count, load, kinds, cost, burst, starts }) {
   const names = Array.from({ length: options.hosts }, (_, index) => `host ${index + 1}`)
   const longest = turns => {
     const most = field => Math.max(...turns.map(turn => turn[field]))
-    return [ms(most('clockMs')), ms(most('processorMs'))]
+    return [ms(most('clockMs')), ms(most('processorMs')), ms(most('collectionMs'))]
   }
   const quantiles = samples => [0.5, 0.9, 0.99, 1].map(q => ms(percentile(samples, q)))
   const live = Object.entries(kinds).flatMap(([kind, { samples }]) => [
@@ -213,18 +214,19 @@ function format({ count, load, kinds, cost, burst, starts }) {
     '',
     formatTable(['put to live', 'on', 'p50', 'p90', 'p99', 'max'], live),
     '',
-    formatTable(['longest turn of a host', 'clock', 'processor', '/_metrics'], turns),
+    formatTable(['longest turn of a host', 'clock', 'processor', 'collection', '/_metrics'], turns),
     '',
     `processor time per put and host: ${cost.perPutMs.map(ms).join(', ')}`,
     `${options.burst} puts at once: written in ${ms(burst.puttingMs)}, live everywhere after ${ms(burst.liveMs)} (${ms(burst.behindMs)} after the last put began); processor time ${burst.usedMs.map(ms).join(', ')}`,
     '',
     formatTable(
-      ['start of a host', 'ready', 'turn, clock', 'processor', 'heap', 'RSS'],
+      ['start of a host', 'ready', 'turn, clock', 'processor', 'collection', 'heap', 'RSS'],
       Object.entries(starts).map(([name, { readyMs, turn, heapBytes, rssBytes }]) => [
         name,
         ms(readyMs),
         ms(turn.clockMs),
         ms(turn.processorMs),
+        ms(turn.collectionMs),
         formatBytes(heapBytes),
         formatBytes(rssBytes),
       ]),

@@ -13,6 +13,8 @@ if (Number.parseInt(process.versions.node, 10) < OLDEST) {
   process.exitCode = 1
 } else {
   nodeModule.enableCompileCache()
+  // gRPC prints what it also reports as an error, between the lines of our own log.
+  process.env['GRPC_VERBOSITY'] ??= 'NONE'
   const { main } = await import('./program.ts')
   process.exitCode = await main(process.argv)
   // What a function has left open, such as a socket, must not keep a closed host alive.

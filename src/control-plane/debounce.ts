@@ -25,7 +25,9 @@ export class Debounce {
     const now = clock.now()
     this.#firstMs ??= now
     this.#timer?.cancel()
-    this.#timer = clock.setTimer(this.#fire, Math.min(quietMs, this.#firstMs + maxMs - now))
+    // A busy event loop may be past the end of the wait already.
+    const waitMs = Math.max(0, Math.min(quietMs, this.#firstMs + maxMs - now))
+    this.#timer = clock.setTimer(this.#fire, waitMs)
   }
 
   /** Forgets the occasions so far. */

@@ -37,6 +37,8 @@ const BACKOFF = { firstMs: 50, maxMs: 1_000 } as const
 const CONFLICT_BACKOFF = { firstMs: 1_000, maxMs: 15_000 } as const
 /** A store takes a while to notice that a lease has run out. */
 const EXPIRY_MARGIN_MS = 5_000
+/** Consul knows no shorter lease, whatever the TTL: twice its shortest session. */
+const CONSUL_EXPIRY_MS = 20_000
 /** Whoever is told to go has other things to do; the lease runs out by itself. */
 const LEAVE_MS = 3_000
 
@@ -203,6 +205,8 @@ export class Membership implements AsyncDisposable {
     }
     if (this.#revision !== undefined && found?.revision !== this.#revision) {
       this.#log.warn('the entry of this node was changed or deleted; putting it back')
+      // Others under the same lease may have gone with it, and are put back when it is.
+      this.#setRevision(undefined)
     }
     // Whoever leaves must not come back by this.
     if (this.#leaving.signal.aborted || this.#lease !== lease) return undefined
@@ -285,9 +289,9 @@ export class Membership implements AsyncDisposable {
       if (isNews) this.#log.error({ other }, this.#describe(other))
       return waitMs
     }
-    // Whoever has died is gone when its lease is; Consul allows itself twice as long.
-    const { kind } = this.#options.store
-    const expiryMs = this.#ttlMs * (kind === 'consul' ? 2 : 1) + EXPIRY_MARGIN_MS
+    // Whoever has died is gone when its lease is.
+    const leastMs = this.#options.store.kind === 'consul' ? CONSUL_EXPIRY_MS : 0
+    const expiryMs = Math.max(this.#ttlMs, leastMs) + EXPIRY_MARGIN_MS
     this.#giveUpAtMs ??= nowMs + expiryMs
     this.#own.start()
     if (nowMs >= this.#giveUpAtMs) {

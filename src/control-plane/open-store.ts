@@ -42,7 +42,7 @@ async function openWhole(address: StoreAddress, options: OpenStoreOptions): Prom
       const { EtcdStore } = await import('./etcd/etcd-store.ts')
       const { endpoints } = address
       const user = options.user ?? address.user
-      const password = options.password ?? address.password
+      const password = options.password ?? address.password?.reveal()
       return new EtcdStore({
         ...common,
         endpoints,

@@ -14,8 +14,9 @@ import {
   type StoreEvent,
 } from './store.ts'
 
+const RESYNC_REASONS = ['start', 'watch_lost', 'unavailable', 'ended', 'compare'] as const
+
 /** Why a listing was made: the first one, what ended the watch before it, or the periodic compare. */
-export const RESYNC_REASONS = ['start', 'watch_lost', 'unavailable', 'ended', 'compare'] as const
 export type ResyncReason = (typeof RESYNC_REASONS)[number]
 
 /** What is different from what was told before; `events` may be empty when only the revision moved. */

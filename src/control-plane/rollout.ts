@@ -250,6 +250,9 @@ function isNothing({ wanted, sent, isServed, failures, inFlight }: Tracked): boo
 
 /** Only Fezz's own messages are sure to hold no secret; the cause is in the log. */
 function messageOf(error: unknown): string {
-  if (error instanceof FezzError) return error.message
+  if (error instanceof FezzError) {
+    const { message, cause } = error
+    return cause instanceof FezzError ? `${message}: ${cause.message}` : message
+  }
   return 'it could not be put in force; the log of the host says why'
 }

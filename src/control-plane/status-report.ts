@@ -41,7 +41,10 @@ export class StatusReport implements AsyncDisposable {
     this.#options = options
     this.#clock = options.clock ?? systemClock
     this.#wakeup = new Wakeup(this.#clock)
-    this.#forgetLease = options.membership.onLease(() => this.#wakeup.wake())
+    this.#forgetLease = options.membership.onLease(() => {
+      this.#written = undefined
+      this.#wakeup.wake()
+    })
   }
 
   /** Takes note of `status`; it is written in the background. */

@@ -1,4 +1,6 @@
-/** Where a store is. A password in it is a secret; `label` has none, for logs and messages. */
+import { Secret } from '../secret.ts'
+
+/** Where a store is; nothing prints its password, and `label` has neither that nor a user. */
 export type StoreAddress = EtcdAddress | ConsulAddress | FileAddress | MemoryAddress
 
 interface CommonAddress {
@@ -13,7 +15,7 @@ export interface EtcdAddress extends CommonAddress {
   /** Members of one cluster: `http://10.0.0.1:2379`, or `https:`. */
   readonly endpoints: readonly string[]
   readonly user?: string
-  readonly password?: string
+  readonly password?: Secret
 }
 
 export interface ConsulAddress extends CommonAddress {
@@ -138,7 +140,7 @@ function userOf(scheme: string, credentials: string) {
   const user = decoded(scheme, 'user', colon === -1 ? credentials : credentials.slice(0, colon))
   if (user === '') throw new RangeError(`${scheme}: has an "@", but no user before it`)
   if (colon === -1) return { user }
-  return { user, password: decoded(scheme, 'password', credentials.slice(colon + 1)) }
+  return { user, password: new Secret(decoded(scheme, 'password', credentials.slice(colon + 1))) }
 }
 
 /** @returns host and port; the port in its shortest form */

@@ -60,8 +60,8 @@ export interface Lease extends AsyncDisposable {
  *
  * Every call settles within the time limit the store was made with. Errors are `FezzError`:
  * `STORE_UNAVAILABLE` when the store does not answer or is closed, `CONFLICT` when a condition
- * (`ifRevision`) does not hold, `INVALID_ENTRY` for a key or a value that it cannot hold, `WATCH_LOST`
- * when a watch has to be begun anew.
+ * (`ifRevision`) does not hold or a lease has ended, `INVALID_ENTRY` for a key or a value that it
+ * cannot hold, `WATCH_LOST` when a watch has to be begun anew.
  */
 export interface Store extends AsyncDisposable {
   readonly kind: 'memory' | 'file' | 'etcd' | 'consul'
@@ -71,7 +71,7 @@ export interface Store extends AsyncDisposable {
 
   /**
    * A put that runs into the time limit may still take effect later. One under a lease that has ended
-   * is refused.
+   * is a `CONFLICT`.
    *
    * @returns the revision of the change
    */

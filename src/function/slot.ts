@@ -147,8 +147,8 @@ export class Slot {
    * The instance, loaded if need be, as soon as it has a free place; the caller then owes a
    * {@link release}.
    *
-   * @throws FezzError `FUNCTION_LOAD_FAILED` when it can't be loaded or a retry is not yet due,
-   *   `TOO_MANY_REQUESTS` when no place came free in time
+   * @throws FezzError `FUNCTION_LOAD_FAILED` or `ARTIFACT_UNAVAILABLE` when it can't be loaded or a
+   *   retry is not yet due, `TOO_MANY_REQUESTS` when no place came free in time
    */
   async acquire(): Promise<Instance> {
     this.#uses++
@@ -185,7 +185,7 @@ export class Slot {
   /**
    * Loads the instance without a request.
    *
-   * @throws FezzError `FUNCTION_LOAD_FAILED`
+   * @throws FezzError `FUNCTION_LOAD_FAILED`, `ARTIFACT_UNAVAILABLE`
    */
   async warm(): Promise<void> {
     this.#uses++
@@ -314,11 +314,19 @@ export class Slot {
     return waitMs
   }
 
+  /** The message of the cause is for the log only: it may name folders and addresses. */
   #loadError(cause: unknown, waitMs: number): FezzError {
-    return new FezzError('FUNCTION_LOAD_FAILED', `function "${this.id}" could not be loaded`, {
-      cause,
-      headers: { 'retry-after': String(Math.max(1, Math.ceil(waitMs / 1000))) },
-    })
+    const headers = { 'retry-after': String(Math.max(1, Math.ceil(waitMs / 1000))) }
+    const options = { cause, headers }
+    if (cause instanceof FezzError && cause.code === 'ARTIFACT_UNAVAILABLE') {
+      const message = `the code of function "${this.id}" is not available`
+      return new FezzError('ARTIFACT_UNAVAILABLE', message, options)
+    }
+    return new FezzError(
+      'FUNCTION_LOAD_FAILED',
+      `function "${this.id}" could not be loaded`,
+      options,
+    )
   }
 
   /** Waits in the queue for a place handed over by {@link release}. */

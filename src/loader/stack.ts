@@ -74,6 +74,8 @@ function sourcePlace(folder: string, line: number, column: number): string | und
   const origin = mapOf(folder)?.findEntry(line - 1, column - 1)
   if (origin === undefined || !('originalSource' in origin)) return undefined
   const { originalSource, originalLine, originalColumn } = origin
+  // Maps come from outside too, and one may name sources that it does not have.
+  if (typeof originalSource !== 'string') return undefined
   const sources = sourceFolders.get(folder)
   const file = sources === undefined ? originalSource : resolve(sources, originalSource)
   return `${file}:${originalLine + 1}:${originalColumn + 1}`

@@ -11,7 +11,7 @@ type Methods = RouteEntry<unknown>['methods']
  * does not answer the method.
  */
 export class MethodRouter<T> {
-  /** What it was built from: it can serve a later table whose routes are the same. */
+  /** What it was built from. */
   readonly entries: readonly RouteEntry<T>[]
   readonly #trees = new Map<string, PathTree<T>>()
   /** Methods no route names: `ANY` routes only. */
@@ -61,26 +61,10 @@ export class MethodRouter<T> {
       if (tree.find(path) !== undefined) into.add(method)
     }
   }
-
-  /** Whether these routes are the ones it was built from. */
-  isBuiltFrom(entries: readonly RouteEntry<T>[]): boolean {
-    return (
-      entries.length === this.entries.length &&
-      entries.every((entry, index) => isSame(entry, this.entries[index]!))
-    )
-  }
 }
 
 function answers(methods: Methods, method: string): boolean {
   return (
     methods === 'ANY' || methods.includes(method) || (method === 'HEAD' && methods.includes('GET'))
-  )
-}
-
-/** Host and priority are not compared: they have led to this router. */
-function isSame(a: RouteEntry<unknown>, b: RouteEntry<unknown>): boolean {
-  return (
-    a === b ||
-    (a.target === b.target && a.path === b.path && String(a.methods) === String(b.methods))
   )
 }

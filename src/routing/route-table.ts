@@ -19,14 +19,24 @@ export interface RouteMethodNotAllowed {
   readonly allow: readonly string[]
 }
 
-/** How {@link RouteTable.build} goes about it. */
-export interface BuildOptions<T> {
+/** How {@link RouteTable.build} and {@link RouteTable.change} go about it. */
+export interface BuildOptions {
   /** Time between turns of the event loop, in milliseconds. Default {@link SLICE_MS}. */
   readonly sliceMs?: number
-  /** A table whose parts are taken over where their routes did not change. */
-  readonly previous?: RouteTable<T> | undefined
   /** Gives the build up. */
   readonly signal?: AbortSignal | undefined
+}
+
+/** What is to be different in a table. */
+export interface RouteChange<T> {
+  /** Of the table's {@link RouteTable.entries}, the very objects. */
+  readonly remove?: readonly RouteEntry<T>[]
+  readonly add?: readonly RouteEntry<T>[]
+  /**
+   * Which of two targets comes first where their routes are alike. It has to be the same with each
+   * change of a table. Default: the one that was added first.
+   */
+  readonly compare?: (a: T, b: T) => number
 }
 
 const NOT_FOUND: RouteNotFound = Object.freeze({ kind: 'not-found' })
@@ -57,7 +67,12 @@ export class RouteTable<T = string> {
     this.#index =
       routes instanceof TableIndex
         ? routes
-        : runAtOnce(TableIndex.build(Array.from(routes, route => route.entry)))
+        : runAtOnce(
+            new TableIndex<T>().change({
+              remove: [],
+              add: Array.from(routes, route => route.entry),
+            }),
+          )
   }
 
   /**
@@ -65,31 +80,46 @@ export class RouteTable<T = string> {
    *
    * @throws FezzError `INVALID_MANIFEST`, or the signal's reason
    */
-  static async build<T>(
+  static build<T>(
     entries: Iterable<RouteEntry<T>>,
-    { sliceMs = SLICE_MS, previous, signal }: BuildOptions<T> = {},
+    options?: BuildOptions,
   ): Promise<RouteTable<T>> {
-    const steps = TableIndex.build(
-      [...entries],
-      previous === undefined ? previous : previous.#index,
-    )
+    return new RouteTable<T>().change({ add: [...entries] }, options)
+  }
+
+  /**
+   * A table with some routes more or less; this one stays as it is. It takes as long as the change is
+   * large, however many routes there are. In slices too.
+   *
+   * @throws FezzError `INVALID_MANIFEST`, or the signal's reason
+   */
+  async change(
+    { remove = [], add = [], compare }: RouteChange<T>,
+    { sliceMs = SLICE_MS, signal }: BuildOptions = {},
+  ): Promise<RouteTable<T>> {
+    const ordered = compare && add.toSorted((a, b) => compare(a.target, b.target))
+    const steps = this.#index.change({ remove, add: ordered ?? add, compare })
     return new RouteTable(await runInSlices(steps, sliceMs, signal))
   }
 
   /** A table with one route more, behind those that are there; this one stays as it is. */
   add(route: Route<T>): RouteTable<T> {
-    const entries = [...this.#index.entries, route.entry]
-    return new RouteTable(runAtOnce(TableIndex.build(entries, this.#index)))
+    return new RouteTable(runAtOnce(this.#index.change({ remove: [], add: [route.entry] })))
   }
 
-  /** Its routes in the order of their declaration. */
+  /** How many routes it has. */
+  get size(): number {
+    return this.#index.size
+  }
+
+  /** Its routes; those alike in the order in which they are tried. */
   get entries(): readonly RouteEntry<T>[] {
-    return this.#index.entries
+    return [...this.#index.entries()]
   }
 
-  /** How many sub-routers were built for this table, and how many taken over from the previous. */
-  get routers(): { readonly built: number; readonly reused: number } {
-    return this.#index.tally
+  /** How many sub-routers were built for this table; the others are those of the one before. */
+  get routersBuilt(): number {
+    return this.#index.tally.built
   }
 
   /**

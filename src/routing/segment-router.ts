@@ -7,67 +7,117 @@ import type { Steps } from './slices.ts'
 /** Routes that stay together: so many are built anew when one of them changes. */
 const LEAF_ROUTES = 128
 
-/** How many sub-routers a build made, and how many it took over. */
+/** Fewer for each shard than this, and they are put together again. */
+const SPARSE_ROUTES = 8
+
+/** The part of those that are split whose segment there is no literal. */
+const REST = -1
+
+/** How many sub-routers a build made; the others are those of the table before. */
 export interface RouterTally {
   built: number
-  reused: number
 }
 
 type Entries<T> = readonly RouteEntry<T>[]
+
+/** Routes that go and routes that come, all of them of one host and one priority. */
+export interface EntryChange<T> {
+  /** Of those there, the very objects. */
+  readonly remove: Entries<T>
+  readonly add: Entries<T>
+  /** Which target comes first where routes are alike. Absent: what is added comes last. */
+  readonly compare?: ((a: T, b: T) => number) | undefined
+}
 
 /**
  * The routes of one host at one priority. Many are split by the hash of a segment, from the left,
  * until few are together: then a change rebuilds few, and no tree is too large to be made by the
  * request that first needs it. Patterns with a capture in that segment, or without it, are kept
- * apart and asked last, for a literal beats them.
+ * apart and asked last, for a literal beats them. Immutable: a change shares what stays the same.
  */
 export class SegmentRouter<T> {
+  /** How many routes it has. */
+  readonly size: number
+  /** Which segment it splits by: 0 is the first. */
+  readonly #depth: number
   /** Set where the routes are not split. */
-  readonly leaf: MethodRouter<T> | undefined
-  /** By hash, a power of two of them; a hole where there is no route. */
-  readonly shards: readonly (SegmentRouter<T> | undefined)[]
-  readonly rest: SegmentRouter<T> | undefined
+  readonly #leaf: MethodRouter<T> | undefined
+  /** By hash, a power of two of them; `undefined` where there is no route. */
+  readonly #shards: readonly (SegmentRouter<T> | undefined)[]
+  readonly #rest: SegmentRouter<T> | undefined
 
   private constructor(
+    depth: number,
+    size: number,
     leaf: MethodRouter<T> | undefined,
     shards: readonly (SegmentRouter<T> | undefined)[] = [],
     rest?: SegmentRouter<T>,
   ) {
-    this.leaf = leaf
-    this.shards = shards
-    this.rest = rest
+    this.#depth = depth
+    this.size = size
+    this.#leaf = leaf
+    this.#shards = shards
+    this.#rest = rest
+  }
+
+  /** @throws FezzError `INVALID_MANIFEST` */
+  static *build<T>(entries: Entries<T>, tally: RouterTally, depth = 0): Steps<SegmentRouter<T>> {
+    // Where no pattern has a segment, nothing tells them apart further on.
+    const isSplit =
+      entries.length > LEAF_ROUTES && entries.some(entry => segmentOf(entry, depth) !== undefined)
+    if (!isSplit) {
+      tally.built++
+      return new SegmentRouter(depth, entries.length, yield* MethodRouter.build(entries))
+    }
+    const count = 2 ** Math.ceil(Math.log2((2 * entries.length) / LEAF_ROUTES))
+    const empty = new SegmentRouter<T>(depth, 0, undefined, new Array(count).fill(undefined))
+    return yield* empty.#changeParts({ remove: [], add: entries }, tally)
   }
 
   /**
-   * @param previous one whose unchanged parts are taken over
+   * @returns the router with the changes, `undefined` when it has no routes; this one stays as it is
    * @throws FezzError `INVALID_MANIFEST`
    */
-  static *build<T>(
-    entries: Entries<T>,
-    tally: RouterTally,
-    previous?: SegmentRouter<T>,
-    depth = 0,
-  ): Steps<SegmentRouter<T>> {
-    const parts = entries.length > LEAF_ROUTES ? yield* split(entries, depth) : undefined
-    if (parts === undefined) {
-      const leaf = previous?.leaf
-      const isReusable = leaf?.isBuiltFrom(entries) === true
-      tally[isReusable ? 'reused' : 'built']++
-      return new SegmentRouter(isReusable ? leaf : yield* MethodRouter.build(entries))
+  *change(change: EntryChange<T>, tally: RouterTally): Steps<SegmentRouter<T> | undefined> {
+    const size = this.size + change.add.length - change.remove.length
+    if (this.#leaf === undefined && this.#suits(size))
+      return yield* this.#changeParts(change, tally)
+    const { remove, add, compare } = change
+    const gone = new Set(remove)
+    const entries = [...this.entries()].filter(entry => !gone.has(entry)).concat(add)
+    if (entries.length === 0) return undefined
+    if (compare !== undefined) entries.sort((a, b) => compare(a.target, b.target))
+    return yield* SegmentRouter.build(entries, tally, this.#depth)
+  }
+
+  *#changeParts(change: EntryChange<T>, tally: RouterTally): Steps<SegmentRouter<T>> {
+    const shards = [...this.#shards]
+    let rest = this.#rest
+    let { size } = this
+    for (const [index, part] of yield* split(change, this.#depth, shards.length)) {
+      const before = index === REST ? rest : shards[index]
+      const after =
+        before === undefined
+          ? yield* SegmentRouter.build(part.add, tally, this.#depth + 1)
+          : yield* before.change(part, tally)
+      if (index === REST) rest = after
+      else shards[index] = after
+      size += (after?.size ?? 0) - (before?.size ?? 0)
     }
-    const candidates = previous?.shards.length === parts.shards.length ? previous.shards : []
-    const shards: (SegmentRouter<T> | undefined)[] = []
-    for (const [index, part] of parts.shards.entries()) {
-      const isHole = part.length === 0
-      shards.push(
-        isHole ? undefined : yield* SegmentRouter.build(part, tally, candidates[index], depth + 1),
-      )
-    }
-    const rest =
-      parts.rest.length === 0
-        ? undefined
-        : yield* SegmentRouter.build(parts.rest, tally, previous?.rest, depth + 1)
-    return new SegmentRouter(undefined, shards, rest)
+    return new SegmentRouter(this.#depth, size, undefined, shards, rest)
+  }
+
+  /** Whether there are as many shards as so many routes should have, more or less. */
+  #suits(size: number): boolean {
+    const { length } = this.#shards
+    return size <= length * LEAF_ROUTES && size >= length * SPARSE_ROUTES
+  }
+
+  /** Its routes; those alike in the order in which they are tried. */
+  *entries(): Generator<RouteEntry<T>> {
+    if (this.#leaf !== undefined) yield* this.#leaf.entries
+    for (const shard of this.#shards) if (shard !== undefined) yield* shard.entries()
+    if (this.#rest !== undefined) yield* this.#rest.entries()
   }
 
   /**
@@ -75,49 +125,66 @@ export class SegmentRouter<T> {
    * @param start where the segment begins that this router splits by
    */
   find(method: string, path: string, start = 1): RouteFound<T> | undefined {
-    if (this.leaf !== undefined) return this.leaf.find(method, path)
+    if (this.#leaf !== undefined) return this.#leaf.find(method, path)
     const end = segmentEnd(path, start)
     return (
       this.#shardOf(path, start, end)?.find(method, path, end + 1) ??
-      this.rest?.find(method, path, end + 1)
+      this.#rest?.find(method, path, end + 1)
     )
   }
 
   /** Adds the methods that would find a route for the path. */
   collectMethods(path: string, into: Set<string>, start = 1): void {
-    this.leaf?.collectMethods(path, into)
-    if (this.leaf !== undefined) return
+    this.#leaf?.collectMethods(path, into)
+    if (this.#leaf !== undefined) return
     const end = segmentEnd(path, start)
     this.#shardOf(path, start, end)?.collectMethods(path, into, end + 1)
-    this.rest?.collectMethods(path, into, end + 1)
+    this.#rest?.collectMethods(path, into, end + 1)
   }
 
   #shardOf(path: string, start: number, end: number): SegmentRouter<T> | undefined {
-    return this.shards[hashOf(path, start, end) & (this.shards.length - 1)]
+    return this.#shards[hashOf(path, start, end) & (this.#shards.length - 1)]
   }
 }
 
-/** `undefined` when no pattern has a segment there: then nothing tells them apart further on. */
+/** The change of each part that has one: by the hash of the segment, or {@link REST}. */
 function* split<T>(
-  entries: Entries<T>,
+  { remove, add, compare }: EntryChange<T>,
   depth: number,
-): Steps<{ shards: Entries<T>[]; rest: Entries<T> } | undefined> {
-  const count = 2 ** Math.ceil(Math.log2((2 * entries.length) / LEAF_ROUTES))
-  const shards = Array.from({ length: count }, (): RouteEntry<T>[] => [])
-  const rest: RouteEntry<T>[] = []
-  let isPastAll = true
-  for (const entry of entries) {
-    const segment = entry.path.split('/', depth + 2)[depth + 1]
-    if (segment !== undefined) isPastAll = false
-    if (segment === undefined || segment[0] === ':' || segment === '*') {
-      rest.push(entry)
-    } else {
-      const text = canonicalPath(segment) ?? segment
-      shards[hashOf(text, 0, text.length) & (count - 1)]!.push(entry)
+  count: number,
+): Steps<Map<number, EntryChange<T>>> {
+  type Part = EntryChange<T> & { readonly remove: RouteEntry<T>[]; readonly add: RouteEntry<T>[] }
+  const parts = new Map<number, Part>()
+  const partOf = (entry: RouteEntry<T>): Part => {
+    const index = shardIndexOf(entry, depth, count)
+    let part = parts.get(index)
+    if (part === undefined) {
+      part = { remove: [], add: [], compare }
+      parts.set(index, part)
     }
+    return part
+  }
+  for (const entry of remove) {
+    partOf(entry).remove.push(entry)
     yield
   }
-  return isPastAll ? undefined : { shards, rest }
+  for (const entry of add) {
+    partOf(entry).add.push(entry)
+    yield
+  }
+  return parts
+}
+
+function shardIndexOf(entry: RouteEntry<unknown>, depth: number, count: number): number {
+  const segment = segmentOf(entry, depth)
+  if (segment === undefined || segment[0] === ':' || segment === '*') return REST
+  const text = canonicalPath(segment) ?? segment
+  return hashOf(text, 0, text.length) & (count - 1)
+}
+
+/** `undefined` when the pattern has none there. */
+function segmentOf({ path }: RouteEntry<unknown>, depth: number): string | undefined {
+  return path.split('/', depth + 2)[depth + 1]
 }
 
 function segmentEnd(path: string, start: number): number {

@@ -1,22 +1,23 @@
 import { parseHost, withoutPort } from './host-pattern.ts'
 import { checkPriority, type RouteEntry } from './route.ts'
-import { type RouterTally, SegmentRouter } from './segment-router.ts'
+import { type EntryChange, type RouterTally, SegmentRouter } from './segment-router.ts'
 import type { Steps } from './slices.ts'
 
 /** Routers in the order in which they are asked. */
 type RouterList<T> = readonly SegmentRouter<T>[]
 
-interface RankedRouter<T> {
+/** The routes of one host at one priority. */
+interface Section<T> {
+  /** Exact, `.suffix`, or empty for any host. */
+  readonly host: string
   readonly priority: number
   readonly router: SegmentRouter<T>
 }
 
-/** The routes of one host at one priority, while they are gathered. */
-interface Draft<T> {
-  /** Exact, `.suffix`, or empty for any host. */
-  readonly host: string
-  readonly priority: number
-  readonly entries: RouteEntry<T>[]
+/** What becomes different in a {@link Section}, while it is gathered. */
+interface Draft<T> extends Pick<Section<T>, 'host' | 'priority'> {
+  readonly remove: RouteEntry<T>[]
+  readonly add: RouteEntry<T>[]
 }
 
 /**
@@ -24,42 +25,57 @@ interface Draft<T> {
  * of the suffixes (longest first), of any host. The lists are made when the table is built.
  */
 export class TableIndex<T> {
-  readonly entries: readonly RouteEntry<T>[]
+  readonly #sections: ReadonlyMap<string, Section<T>>
   readonly tally: Readonly<RouterTally>
-  /** By priority and host. */
-  readonly routers: ReadonlyMap<string, SegmentRouter<T>>
   readonly #exact = new Map<string, RouterList<T>>()
   readonly #suffixes = new Map<string, RouterList<T>>()
   #any: RouterList<T> = []
   #longestSuffix = 0
 
-  private constructor(
-    entries: readonly RouteEntry<T>[],
-    routers: ReadonlyMap<string, SegmentRouter<T>>,
-    tally: RouterTally,
+  /** Without routes; {@link change} makes one that has some. */
+  constructor(
+    sections: ReadonlyMap<string, Section<T>> = new Map(),
+    tally: RouterTally = { built: 0 },
   ) {
-    this.entries = entries
-    this.routers = routers
+    this.#sections = sections
     this.tally = tally
   }
 
-  /** @throws FezzError `INVALID_MANIFEST` */
-  static *build<T>(
-    entries: readonly RouteEntry<T>[],
-    previous?: TableIndex<T>,
-  ): Steps<TableIndex<T>> {
-    const drafts = yield* gather(entries)
-    const tally = { built: 0, reused: 0 }
-    const routers = new Map<string, SegmentRouter<T>>()
-    const byHost = new Map<string, RankedRouter<T>[]>([['', []]])
-    for (const [key, { host, priority, entries: own }] of drafts) {
-      const router = yield* SegmentRouter.build(own, tally, previous?.routers.get(key))
-      routers.set(key, router)
-      const routersOfHost = byHost.get(host)
-      if (routersOfHost === undefined) byHost.set(host, [{ priority, router }])
-      else routersOfHost.push({ priority, router })
+  /** How many routes there are. */
+  get size(): number {
+    let size = 0
+    for (const { router } of this.#sections.values()) size += router.size
+    return size
+  }
+
+  /** The routes; those alike in the order in which they are tried. */
+  *entries(): Generator<RouteEntry<T>> {
+    for (const { router } of this.#sections.values()) yield* router.entries()
+  }
+
+  /**
+   * @returns an index with the changes; this one stays as it is
+   * @throws FezzError `INVALID_MANIFEST`
+   */
+  *change(change: EntryChange<T>): Steps<TableIndex<T>> {
+    const tally = { built: 0 }
+    const sections = new Map(this.#sections)
+    for (const [key, { host, priority, remove, add }] of yield* gather(change)) {
+      const before = sections.get(key)?.router
+      const router =
+        before === undefined
+          ? yield* SegmentRouter.build(add, tally)
+          : yield* before.change({ remove, add, compare: change.compare }, tally)
+      if (router === undefined) sections.delete(key)
+      else sections.set(key, { host, priority, router })
     }
-    const index = new TableIndex(entries, routers, tally)
+    const byHost = new Map<string, Section<T>[]>([['', []]])
+    for (const section of sections.values()) {
+      const ofHost = byHost.get(section.host)
+      if (ofHost === undefined) byHost.set(section.host, [section])
+      else ofHost.push(section)
+    }
+    const index = new TableIndex(sections, tally)
     for (const host of byHost.keys()) {
       index.#addHost(host, byHost)
       yield
@@ -67,7 +83,7 @@ export class TableIndex<T> {
     return index
   }
 
-  #addHost(host: string, byHost: ReadonlyMap<string, readonly RankedRouter<T>[]>): void {
+  #addHost(host: string, byHost: ReadonlyMap<string, readonly Section<T>[]>): void {
     const ranked = [...byHost.get(host)!]
     if (host !== '') {
       for (const suffix of suffixesOf(host)) ranked.push(...(byHost.get(suffix) ?? []))
@@ -99,24 +115,30 @@ export class TableIndex<T> {
   }
 }
 
-function* gather<T>(entries: readonly RouteEntry<T>[]): Steps<Map<string, Draft<T>>> {
+function* gather<T>({ remove, add }: EntryChange<T>): Steps<Map<string, Draft<T>>> {
   const drafts = new Map<string, Draft<T>>()
   const hosts = new Map<string, string>()
-  for (const entry of entries) {
-    const written = entry.host ?? ''
+  const draftOf = ({ host: written = '', priority }: RouteEntry<T>): Draft<T> => {
     let host = hosts.get(written)
     if (host === undefined) {
       host = written === '' ? '' : parseHost(written).replace(/^\*/, '')
       hosts.set(written, host)
     }
-    const key = `${entry.priority} ${host}`
-    const draft = drafts.get(key)
+    const key = `${priority} ${host}`
+    let draft = drafts.get(key)
     if (draft === undefined) {
-      checkPriority(entry.priority)
-      drafts.set(key, { host, priority: entry.priority, entries: [entry] })
-    } else {
-      draft.entries.push(entry)
+      checkPriority(priority)
+      draft = { host, priority, remove: [], add: [] }
+      drafts.set(key, draft)
     }
+    return draft
+  }
+  for (const entry of remove) {
+    draftOf(entry).remove.push(entry)
+    yield
+  }
+  for (const entry of add) {
+    draftOf(entry).add.push(entry)
     yield
   }
   return drafts

@@ -1,7 +1,7 @@
 import { byLabel, family } from '../telemetry/families.ts'
 import type { Family } from '../telemetry/prometheus.ts'
-import type { XdsStatus } from '../xds/xds-server.ts'
 import type { ClusterMemberStatus } from './cluster-member.ts'
+import type { XdsServiceStatus } from './xds-service.ts'
 
 /** What a node and its functions are doing, for `/_metrics`. */
 export function memberFamilies(status: ClusterMemberStatus): Family[] {
@@ -53,8 +53,14 @@ export function memberFamilies(status: ClusterMemberStatus): Family[] {
 }
 
 /** What Envoys are told, and what they make of it, for `/_metrics`. */
-export function xdsFamilies(status: XdsStatus): Family[] {
+export function xdsFamilies(status: XdsServiceStatus): Family[] {
   return [
+    family(
+      'gauge',
+      'fezz_xds_store_connected',
+      'Whether the store that Envoys are told of answers: 1 or 0.',
+      () => [{ value: Number(status.connected) }],
+    ),
     family('gauge', 'fezz_xds_clients', 'Envoys that are connected.', () => [
       { value: status.clients.length },
     ]),

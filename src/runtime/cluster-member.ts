@@ -125,9 +125,12 @@ export class ClusterMember implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    await Promise.all([this.#reconciler.close(), this.#drains.close(), this.#report.close()])
-    await this.#membership.leave()
-    await this.#membership.close()
+    await Promise.all([
+      this.#membership.leave(),
+      this.#report.close(),
+      this.#drains.close(),
+      this.#reconciler.close(),
+    ])
   }
 
   #reportStatus(): void {

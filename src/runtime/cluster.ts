@@ -24,6 +24,8 @@ export interface ClusterOptions {
   readonly deploy: ClusterMemberOptions['target']['deploy']
   /** Whether the host takes functions from the store and is known there as a node. */
   readonly servesFunctions: boolean
+  /** Called when the host has become ready for requests, or is no longer. */
+  readonly onReadiness: ClusterMemberOptions['onReadiness']
   /** The host cannot be part of the cluster. */
   readonly onFailure: (error: unknown) => void
 }
@@ -83,7 +85,7 @@ export class Cluster implements AsyncDisposable {
   }
 
   async #start(): Promise<void> {
-    const { config, log, host, metrics, servesFunctions } = this.#options
+    const { config, log, host, metrics, servesFunctions, onReadiness } = this.#options
     if (config.xdsPort !== undefined) {
       // Loaded here alone: most hosts are asked for no configuration of Envoy.
       const { XdsService } = await import('./xds-service.ts')
@@ -100,11 +102,11 @@ export class Cluster implements AsyncDisposable {
       await xds.start()
     }
     if (servesFunctions) await this.#joinAsNode()
-    else host.readiness = 'ready'
+    else onReadiness('ready')
   }
 
   async #joinAsNode(): Promise<void> {
-    const { config, log, host, metrics, address, onFailure } = this.#options
+    const { config, log, host, metrics, address, onReadiness, onFailure } = this.#options
     const member = new ClusterMember({
       config,
       store: this.#store,
@@ -112,9 +114,7 @@ export class Cluster implements AsyncDisposable {
       target: { deploy: change => this.#deploy(change) },
       codeOf: reference => this.#artifacts.codeOf(reference),
       log,
-      onReadiness: readiness => {
-        host.readiness = readiness
-      },
+      onReadiness,
     })
     this.#member = member
     metrics.add(() => memberFamilies(member.status()))
@@ -131,7 +131,10 @@ export class Cluster implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    await Promise.all([this.#member?.close(), this.#xds?.close()])
-    await Promise.all([this.#artifacts.close(), this.#store.close()])
+    try {
+      await Promise.all([this.#member?.close(), this.#xds?.close()])
+    } finally {
+      await Promise.all([this.#artifacts.close(), this.#store.close()])
+    }
   }
 }

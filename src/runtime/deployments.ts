@@ -6,7 +6,7 @@ import { runInSlices, type Steps } from '../routing/slices.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { HostedFunction } from './hosted-function.ts'
-import { shadowedRoutes } from './shadowed-routes.ts'
+import { RouteClaims } from './route-claims.ts'
 
 /** What is to be different afterwards. Ids in both lists are set; of those set twice the last counts. */
 export interface DeploymentChange {
@@ -35,7 +35,8 @@ export interface DeploymentsOptions {
  */
 export class Deployments {
   readonly #options: DeploymentsOptions
-  #functions: ReadonlyMap<string, HostedFunction> = new Map()
+  readonly #functions = new Map<string, HostedFunction>()
+  readonly #claims = new RouteClaims()
   #table = new RouteTable<HostedFunction>()
   /** The last change of each function that is on its way. */
   readonly #pending = new Map<string, Promise<unknown>>()
@@ -55,7 +56,7 @@ export class Deployments {
    * answers, so on every host the same one.
    */
   get functions(): ReadonlyMap<string, HostedFunction> {
-    return this.#functions
+    return new Map([...this.#functions].sort(([a], [b]) => (a < b ? -1 : 1)))
   }
 
   /**
@@ -87,22 +88,28 @@ export class Deployments {
     const swapped = this.#lastSwap.then(() => this.#swap(taking, new Set(removed)))
     this.#lastSwap = swapped.catch(() => {})
     await swapped
-    await this.#reportShadowed(taking)
     return failures
   }
 
   async #swap(taking: readonly HostedFunction[], removed: ReadonlySet<string>): Promise<void> {
-    const functions = merge(this.#functions, taking, removed)
-    const table = await this.#build(functions, taking)
-    this.#functions = functions
+    const ids = [...taking.map(({ id }) => id), ...removed]
+    const leaving = ids.map(id => this.#functions.get(id)).filter(hosted => hosted !== undefined)
+    const table = await this.#build(leaving, taking)
     this.#table = table
-    for (const hosted of taking) this.#options.registry.install(hosted.slot)
+    for (const hosted of taking) {
+      this.#functions.set(hosted.id, hosted)
+      this.#options.registry.install(hosted.slot)
+    }
     for (const id of removed) this.#remove(id)
+    await this.#reportShadowed(leaving, taking)
   }
 
   /** Two functions may claim the same route; the one that nobody will reach should know. */
-  async #reportShadowed(taking: readonly HostedFunction[]): Promise<void> {
-    const shadowed = await runInSlices(shadowedRoutes(this.#functions.values(), taking))
+  async #reportShadowed(
+    leaving: readonly HostedFunction[],
+    taking: readonly HostedFunction[],
+  ): Promise<void> {
+    const shadowed = await runInSlices(this.#claims.change(leaving, taking))
     for (const { route, hosted, by } of shadowed) {
       const { host = '', path } = route
       hosted.log.warn(`${host}${path} is answered by function "${by.id}", whose id comes first`)
@@ -110,11 +117,13 @@ export class Deployments {
   }
 
   async #build(
-    functions: ReadonlyMap<string, HostedFunction>,
+    leaving: readonly HostedFunction[],
     taking: readonly HostedFunction[],
   ): Promise<RouteTable<HostedFunction>> {
     try {
-      return await RouteTable.build(routesOf(functions.values()), { previous: this.#table })
+      const remove = leaving.flatMap(({ routes }) => routes)
+      const add = taking.flatMap(({ routes }) => routes)
+      return await this.#table.change({ remove, add, compare: byId })
     } catch (error) {
       // Some are loaded already, and nobody will ever use them.
       await Promise.all(taking.map(hosted => this.#options.registry.discard(hosted.slot)))
@@ -125,6 +134,7 @@ export class Deployments {
   /** Its metrics go when the last instance has: what still drains goes on counting. */
   #remove(id: string): void {
     const { registry, metrics } = this.#options
+    this.#functions.delete(id)
     registry.remove(id)
     const leaving = () => Array.from(registry.leaving()).filter(slot => slot.id === id)
     Promise.all(leaving().map(slot => slot.retire('removed'))).then(() => {
@@ -183,27 +193,9 @@ export class Deployments {
   }
 }
 
-/** `before` without `removed` and with `taking` in the place of their ids, in the order of the ids. */
-function merge(
-  before: ReadonlyMap<string, HostedFunction>,
-  taking: readonly HostedFunction[],
-  removed: ReadonlySet<string>,
-): Map<string, HostedFunction> {
-  const fresh = [...taking].sort((a, b) => (a.id < b.id ? -1 : 1))
-  const functions = new Map<string, HostedFunction>()
-  let next = 0
-  for (const [id, hosted] of before) {
-    for (let first = fresh[next]; first !== undefined && first.id <= id; first = fresh[++next]) {
-      functions.set(first.id, first)
-    }
-    if (!removed.has(id) && !functions.has(id)) functions.set(id, hosted)
-  }
-  for (const hosted of fresh.slice(next)) functions.set(hosted.id, hosted)
-  return functions
-}
-
-function* routesOf(functions: Iterable<HostedFunction>) {
-  for (const hosted of functions) yield* hosted.routes
+/** Of two functions that claim the same route the first answers, on every host the same one. */
+function byId(a: HostedFunction, b: HostedFunction): number {
+  return a.id < b.id ? -1 : Number(a.id > b.id)
 }
 
 /** Manifest, artifact and environment all alike. A live value is alike only to itself. */

@@ -41,6 +41,7 @@ export class HostServer implements AsyncDisposable {
   readonly #hurried = Promise.withResolvers<void>()
   readonly #role: ServerRole
   #cluster: Cluster | undefined
+  #joining: Promise<void> = Promise.resolve()
   #failure: unknown
   #guard: Disposable | undefined
   #listening: Promise<ListenerAddress> | undefined
@@ -122,7 +123,7 @@ export class HostServer implements AsyncDisposable {
     this.log.info({ ...address }, `listening on http://${address.host}:${address.port}`)
     if (this.config.store !== undefined) {
       this.host.readiness = 'starting'
-      this.#join(address).catch(error => this.#fail(error))
+      this.#joining = this.#join(address).catch(error => this.#fail(error))
     }
     return address
   }
@@ -130,6 +131,7 @@ export class HostServer implements AsyncDisposable {
   async #join(address: ListenerAddress): Promise<void> {
     // Loaded here alone: a host without a store does not pay for it.
     const { Cluster } = await import('./cluster.ts')
+    if (this.#closing !== undefined) return
     this.#cluster = await Cluster.join({
       config: this.config,
       log: this.log,
@@ -138,15 +140,21 @@ export class HostServer implements AsyncDisposable {
       address,
       deploy: change => this.deploy(change),
       servesFunctions: this.#role.servesFunctions ?? true,
+      onReadiness: readiness => {
+        // Whoever has been told to go does not come back.
+        if (this.#closing === undefined) this.host.readiness = readiness
+      },
       onFailure: error => this.#fail(error),
     })
-    // It may have been told to go meanwhile.
-    if (this.#closing !== undefined) await this.#cluster.close()
   }
 
   /** What makes the host useless ends it; {@link run} throws it. */
   #fail(error: unknown): void {
-    this.#failure ??= error
+    if (this.#closing !== undefined) {
+      this.log.debug({ err: error }, 'ended before it was part of its cluster')
+      return
+    }
+    this.#failure = error
     void this.drain()
   }
 
@@ -204,6 +212,8 @@ export class HostServer implements AsyncDisposable {
     const { drainDelayMs, drainTimeoutMs } = this.config
     this.log.info({ inFlight: this.host.inFlight }, 'draining')
     this.host.readiness = 'draining'
+    // Before the port closes, so that proxies that follow the store send nothing new by then.
+    void this.#joining.then(() => this.#cluster?.drain())
     const timer = setTimeout(this.#hurried.resolve, drainTimeoutMs)
     await Promise.race([this.#listener.drain(drainDelayMs), this.#hurried.promise])
     await this.#close()
@@ -214,7 +224,10 @@ export class HostServer implements AsyncDisposable {
     // The host's own timers keep no process alive, and an onUnload may wait for nothing else.
     const alive = setInterval(() => {}, 60_000)
     await this.#listener.close()
-    await this.#cluster?.close()
+    await this.#joining
+    await this.#cluster?.close().catch(err => {
+      this.log.error({ err }, 'the cluster could not be left in good order')
+    })
     const closed = this.host.close()
     // What outlives its connection, a `waitUntil` promise or a stuck handler, has until then.
     this.#hurried.promise.then(() => this.host.expel())

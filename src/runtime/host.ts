@@ -38,6 +38,7 @@ export interface HostOptions {
 
 const UNDERSCORE = 0x5f
 const CLOSE_GRACE_MS = 1_000
+const LOAD_FAILURES: ReadonlySet<string> = new Set(['FUNCTION_LOAD_FAILED', 'ARTIFACT_UNAVAILABLE'])
 
 /**
  * The whole product as one function: {@link fetch} routes a request, loads what it needs, runs it,
@@ -78,7 +79,7 @@ export class Host implements AsyncDisposable {
     this.#system = new SystemEndpoints({ config, metrics, registry: this.#registry })
     metrics.observe({
       functionStates: () => this.#registry.states(),
-      routes: () => this.#deployments.table.entries.length,
+      routes: () => this.#deployments.table.size,
     })
     this.#logsRequests = log.isLevelEnabled('debug')
     this.#maxInFlight = config.maxInFlight === 0 ? Number.POSITIVE_INFINITY : config.maxInFlight
@@ -294,7 +295,7 @@ export class Host implements AsyncDisposable {
     hosted.metrics.recordError(error.code)
     const fields = { requestId, code: error.code, err: error.cause ?? error }
     // A load that failed has been reported once; those who asked meanwhile add nothing.
-    const isNews = error.status >= 500 && error.code !== 'FUNCTION_LOAD_FAILED'
+    const isNews = error.status >= 500 && !LOAD_FAILURES.has(error.code)
     if (isNews) hosted.log.error(fields, error.message)
     else hosted.log.debug(fields, error.message)
     return this.#answer(invocation, response)

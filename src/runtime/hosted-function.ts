@@ -13,10 +13,9 @@ export class HostedFunction {
   readonly timeoutMs: number
   readonly metrics: FunctionMetrics
   readonly log: Logger
-  /** Made once: a table that is built anew takes over the parts whose entries are the same objects. */
+  /** Made once: a table gives up the very entries that it was given. */
   readonly routes: readonly RouteEntry<HostedFunction>[]
   readonly #clock: Clock
-  #places: readonly string[] | undefined
 
   constructor(slot: Slot, metrics: FunctionMetrics, log: Logger, clock: Clock) {
     const { manifest, env } = slot.deployment
@@ -29,14 +28,6 @@ export class HostedFunction {
     this.log = log
     this.routes = manifest.routes.map(route => ({ ...route, target: this }))
     this.#clock = clock
-  }
-
-  /** For each route what is alike for all routes that match the same paths. */
-  get places(): readonly string[] {
-    this.#places ??= this.routes.map(
-      ({ priority, host = '', path }) => `${priority} ${host}${path.replace(/:[^/]+/g, ':')}`,
-    )
-    return this.#places
   }
 
   /**

@@ -2,8 +2,8 @@ import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { parseStoreUrl, type StoreAddress } from '../control-plane/store-url.ts'
 import { parseNetwork } from '../http/forwarded.ts'
+import { Secret } from '../secret.ts'
 import { parseDuration, parseSize } from '../units.ts'
-import { Secret } from './secret.ts'
 import { type Variables, variables as variablesOf } from './variables.ts'
 
 /**
@@ -248,21 +248,30 @@ export function labels(
     unit: '',
     placeholder: '<name=value,...>',
     parse(input) {
-      const entries =
-        typeof input === 'string'
-          ? input
-              .split(',')
-              .filter(part => part.trim() !== '')
-              .map(part => part.split('=', 2).map(word => word.trim()))
-          : Object.entries(input ?? {})
-      const wrong = entries.find(
-        ([name, value]) =>
-          !/^[\w./-]{1,128}$/.test(name ?? '') || !/^[\w./-]{0,128}$/.test(value ?? '='),
-      )
+      const entries = labelEntries(input)
+      const wrong = entries.find(([name, value]) => !LABEL.test(name) || !LABEL_VALUE.test(value))
       if (wrong === undefined) return Object.freeze(Object.fromEntries(entries))
       throw new RangeError(`${shown(wrong.join('='))} is not a label; write disk=ssd,gpu=yes`)
     },
   }
+}
+
+const LABEL = /^[\w./-]{1,128}$/
+const LABEL_VALUE = /^[\w./-]{0,128}$/
+
+function labelEntries(input: unknown): (readonly [name: string, value: string])[] {
+  if (typeof input === 'object' && input !== null) return Object.entries(input)
+  if (typeof input !== 'string') {
+    throw new RangeError(`${shown(input)} is not a set of labels; write disk=ssd,gpu=yes`)
+  }
+  const parts = input.split(',').map(part => part.trim())
+  return parts
+    .filter(part => part !== '')
+    .map(part => {
+      const at = part.indexOf('=')
+      if (at > 0) return [part.slice(0, at), part.slice(at + 1)]
+      throw new RangeError(`${shown(part)} is not a label; write disk=ssd,gpu=yes`)
+    })
 }
 
 /** A folder; held as an absolute path. */

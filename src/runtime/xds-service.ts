@@ -8,6 +8,11 @@ export interface XdsServiceOptions extends XdsServerOptions {
   readonly store: Store
 }
 
+export interface XdsServiceStatus extends XdsStatus {
+  /** Whether the store answered when it was last asked. */
+  readonly connected: boolean
+}
+
 /** Tells Envoy of the hosts and functions of a store. */
 export class XdsService implements AsyncDisposable {
   readonly #watch: ClusterWatch
@@ -26,12 +31,15 @@ export class XdsService implements AsyncDisposable {
   async start(): Promise<ListenerAddress> {
     const address = await this.#server.listen()
     this.#log.info({ ...address }, `xDS on ${address.host}:${address.port}`)
-    void this.#watch.start()
+    this.#watch.start().catch(error => {
+      if (this.#closing !== undefined) return
+      this.#log.error({ err: error }, 'Envoy cannot be told of hosts and functions')
+    })
     return address
   }
 
-  status(): XdsStatus {
-    return this.#server.status()
+  status(): XdsServiceStatus {
+    return { connected: this.#watch.connected, ...this.#server.status() }
   }
 
   /** Idempotent. */

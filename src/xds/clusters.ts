@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { type Balance, isPlacedOn, type Placement } from '../function/placement.ts'
 import type { Message } from './codec.ts'
-import { CLUSTER_POLICY, PANIC_THRESHOLD } from './policy.ts'
+import { BALANCE_POLICY, CLUSTER_POLICY } from './policy.ts'
 import { contentHash, type Resource, type ResourceMap, resourceOf } from './resource.ts'
 import type { NodeView } from './view.ts'
 
@@ -48,13 +48,13 @@ export function clusterResource({ name, balance }: ClusterSpec): Resource {
   })
 }
 
-const SPREAD: Message = { lb_policy: 'LEAST_REQUEST', common_lb_config: PANIC_THRESHOLD }
+const SPREAD: Message = { lb_policy: 'LEAST_REQUEST', common_lb_config: BALANCE_POLICY }
 
 const AFFINITY: Message = {
   lb_policy: 'RING_HASH',
   ring_hash_lb_config: { minimum_ring_size: RING_SIZE },
   common_lb_config: {
-    ...PANIC_THRESHOLD,
+    ...BALANCE_POLICY,
     consistent_hashing_lb_config: { hash_balance_factor: BALANCE_FACTOR },
   },
 }

@@ -34,7 +34,7 @@ export function encode(typeName: string, message: Message): Uint8Array {
 }
 
 /** An Any with a message of the type inside. */
-export function encodeAny(typeName: string, message: Message): EncodedAny {
+function encodeAny(typeName: string, message: Message): EncodedAny {
   return { type_url: typeUrl(typeName), value: encode(typeName, message) }
 }
 
@@ -57,12 +57,13 @@ export function fieldNumber(typeName: string, field: string): number {
 }
 
 /**
- * A field whose content (a message, text, bytes) is encoded already, ready to be put into the bytes of
- * the message around it. Fields of one message may be joined in any order.
+ * A field whose content (a message, text, bytes) is encoded already, in parts, ready to be put into
+ * the parts of the message around it. Fields of one message may come in any order. What is large is
+ * so copied once, at the end.
  */
-export function embed(field: number, ...content: readonly Uint8Array[]): Buffer {
+export function embed(field: number, content: readonly Uint8Array[]): Uint8Array[] {
   const length = content.reduce((sum, { byteLength }) => sum + byteLength, 0)
-  return Buffer.concat([varint((field << 3) | 2), varint(length), ...content])
+  return [varint((field << 3) | 2), varint(length), ...content]
 }
 
 function varint(value: number): Buffer {

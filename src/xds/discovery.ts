@@ -48,7 +48,10 @@ export function encodeResponse(
 ): Uint8Array {
   const head = { version_info: version, nonce, type_url: typeUrl(TYPE_NAMES[kind]) }
   const field = fieldNumber(RESPONSE, 'resources')
-  return Buffer.concat([encode(RESPONSE, head), ...resources.map(({ any }) => embed(field, any))])
+  return Buffer.concat([
+    encode(RESPONSE, head),
+    ...resources.flatMap(({ any }) => embed(field, [any])),
+  ])
 }
 
 export function encodeDeltaResponse(
@@ -66,8 +69,8 @@ export function encodeDeltaResponse(
   })
   const outer = fieldNumber(DELTA_RESPONSE, 'resources')
   const inner = fieldNumber(RESOURCE, 'resource')
-  const fields = resources.map(({ name, version, any }) =>
-    embed(outer, encode(RESOURCE, { name, version }), embed(inner, any)),
+  const fields = resources.flatMap(({ name, version, any }) =>
+    embed(outer, [encode(RESOURCE, { name, version }), ...embed(inner, [any])]),
   )
   return Buffer.concat([head, ...fields])
 }

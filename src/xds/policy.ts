@@ -85,7 +85,10 @@ export const CLUSTER_POLICY: Message = {
 }
 
 /** Of every cluster; more may be added to it. */
-export const PANIC_THRESHOLD: Message = { healthy_panic_threshold: { value: 1 } }
+export const BALANCE_POLICY: Message = {
+  healthy_panic_threshold: { value: 1 },
+  update_merge_window: '0s',
+}
 
 /** The connection manager, but for where its routes come from. */
 export const CONNECTION_POLICY: Message = {
@@ -157,6 +160,6 @@ export function extension(typeName: string, fields: Message = {}): Message {
 }
 
 /** A duration in the JSON form: `"1.500s"`. */
-export function seconds(durationMs: number): string {
+function seconds(durationMs: number): string {
   return `${(durationMs / 1000).toFixed(3)}s`.replace('.000s', 's')
 }

@@ -134,7 +134,7 @@ export const PROTO_FILES: readonly string[] = [
     message EdsClusterConfig { envoy.config.core.v3.ConfigSource eds_config = 1; string service_name = 2; }
     message RingHashLbConfig { google.protobuf.UInt64Value minimum_ring_size = 1; }
     message CommonLbConfig {
-      envoy.type.v3.Percent healthy_panic_threshold = 1;
+      envoy.type.v3.Percent healthy_panic_threshold = 1; google.protobuf.Duration update_merge_window = 4;
       ConsistentHashingLbConfig consistent_hashing_lb_config = 7;
       message ConsistentHashingLbConfig { google.protobuf.UInt32Value hash_balance_factor = 2; }
     }
@@ -174,7 +174,10 @@ export const PROTO_FILES: readonly string[] = [
   message RouteConfiguration {
     string name = 1; repeated VirtualHost virtual_hosts = 2; bool ignore_port_in_host_matching = 14;
   }
-  message VirtualHost { string name = 1; repeated string domains = 2; xds.type.matcher.v3.Matcher matcher = 21; }
+  message VirtualHost {
+    string name = 1; repeated string domains = 2; RetryPolicy retry_policy = 16;
+    xds.type.matcher.v3.Matcher matcher = 21;
+  }
   message Route {
     RouteMatch match = 1; RouteAction route = 2; DirectResponseAction direct_response = 7; string name = 14;
   }

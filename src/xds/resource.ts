@@ -1,5 +1,6 @@
-import { createHash } from 'node:crypto'
-import { type EncodedAny, embed, encode, type Message, typeUrl } from './codec.ts'
+import { createHash, type Hash } from 'node:crypto'
+import { runAtOnce, type Steps } from '../routing/slices.ts'
+import { embed, encode, fieldNumber, type Message, typeUrl } from './codec.ts'
 
 /** The kinds of resource that are served, in the order in which a change has to reach Envoy. */
 export const KINDS = ['clusters', 'endpoints', 'listeners', 'routes'] as const
@@ -12,6 +13,11 @@ export const TYPE_NAMES: Readonly<Record<ResourceKind, string>> = {
   listeners: 'envoy.config.listener.v3.Listener',
   routes: 'envoy.config.route.v3.RouteConfiguration',
 }
+
+const ANY = 'google.protobuf.Any'
+
+/** Copied and hashed at a time: a millisecond or less. */
+const STEP_BYTES = 256 * 1024
 
 const KIND_BY_URL = new Map(KINDS.map(kind => [typeUrl(TYPE_NAMES[kind]), kind]))
 
@@ -37,13 +43,31 @@ export type Snapshot = Readonly<Record<ResourceKind, ResourceMap>>
 
 /** Makes a resource of a message in JSON form. */
 export function resourceOf(kind: ResourceKind, name: string, message: Message): Resource {
-  return resourceOfBytes(kind, name, encode(TYPE_NAMES[kind], message))
+  return runAtOnce(resourceOfParts(kind, name, [encode(TYPE_NAMES[kind], message)]))
 }
 
-/** Makes a resource of an encoded message. */
-export function resourceOfBytes(kind: ResourceKind, name: string, value: Uint8Array): Resource {
-  const any: EncodedAny = { type_url: typeUrl(TYPE_NAMES[kind]), value }
-  return { name, version: contentHash(value), any: anyBytes(any) }
+/** Makes a resource of an encoded message, given in parts. */
+export function* resourceOfParts(
+  kind: ResourceKind,
+  name: string,
+  parts: readonly Uint8Array[],
+): Steps<Resource> {
+  const url = embed(fieldNumber(ANY, 'type_url'), [Buffer.from(typeUrl(TYPE_NAMES[kind]))])
+  const all = [...url, ...embed(fieldNumber(ANY, 'value'), parts)]
+  const any = Buffer.allocUnsafe(all.reduce((sum, { byteLength }) => sum + byteLength, 0))
+  const hash = createHash('sha256')
+  let start = 0
+  let end = 0
+  for (const part of all) {
+    any.set(part, end)
+    end += part.byteLength
+    if (end - start < STEP_BYTES) continue
+    hash.update(any.subarray(start, end))
+    start = end
+    yield
+  }
+  hash.update(any.subarray(start))
+  return { name, version: shortened(hash), any }
 }
 
 /** Version of several resources together. */
@@ -52,11 +76,10 @@ export function versionOf(resources: Iterable<Resource>): string {
   return contentHash(lines.sort().join(''))
 }
 
-export function contentHash(content: Uint8Array | string): string {
-  return createHash('sha256').update(content).digest('hex').slice(0, 16)
+export function contentHash(content: string): string {
+  return shortened(createHash('sha256').update(content))
 }
 
-/** As {@link encode} does it for an Any, without a copy through protobufjs. */
-function anyBytes({ type_url, value }: EncodedAny): Uint8Array {
-  return Buffer.concat([embed(1, Buffer.from(type_url)), embed(2, value)])
+function shortened(hash: Hash): string {
+  return hash.digest('hex').slice(0, 16)
 }

@@ -5,8 +5,11 @@ import type { RouteTarget } from './route-draft.ts'
 
 const ROUTE = 'envoy.config.route.v3.Route'
 
-/** Default timeout of a function: for requests that no route takes, the host answers at once anyway. */
-const REST_TIMEOUT_MS = 30_000
+/** Of a function, and for requests that no route takes: those a host answers at once. */
+const DEFAULT_TIMEOUT_MS = 30_000
+
+/** Of all routes that have none of their own, which are most: it is the bulk of a route. */
+export const DEFAULT_RETRY_POLICY = retryPolicy(true, DEFAULT_TIMEOUT_MS + TIMEOUT_MARGIN_MS)
 
 /** What becomes of a request to a function. */
 export function functionAction(target: RouteTarget, isSafe: boolean): Message {
@@ -36,7 +39,7 @@ export function restAction(isSafe: boolean): Message {
   return routeAction({
     name: 'rest',
     match: { prefix: '/' },
-    route: forward(ALL_NODES.name, isSafe, REST_TIMEOUT_MS),
+    route: forward(ALL_NODES.name, isSafe, DEFAULT_TIMEOUT_MS),
   })
 }
 
@@ -50,10 +53,11 @@ export function closedAction(name: string): Message {
 }
 
 function forward(cluster: string, isSafe: boolean, timeoutMs: number): Message {
+  const isDefault = isSafe && timeoutMs === DEFAULT_TIMEOUT_MS
   return {
     cluster,
     timeout: '0s',
-    retry_policy: retryPolicy(isSafe, timeoutMs + TIMEOUT_MARGIN_MS),
+    ...(!isDefault && { retry_policy: retryPolicy(isSafe, timeoutMs + TIMEOUT_MARGIN_MS) }),
   }
 }
 

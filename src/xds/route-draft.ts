@@ -1,5 +1,6 @@
 import { parseHost } from '../routing/host-pattern.ts'
 import type { Steps } from '../routing/slices.ts'
+import { ALL_NODES, ALL_NODES_BY_FUNCTION } from './clusters.ts'
 import { type PathMatch, pathMatch } from './path-match.ts'
 import type { FunctionView } from './view.ts'
 
@@ -23,7 +24,8 @@ export interface RouteTarget {
 export interface DraftRouter {
   readonly host: string
   readonly priority: number
-  readonly routes: DraftRoute[]
+  /** By the literal prefix of their paths. */
+  readonly routes: Map<string, DraftRoute[]>
 }
 
 /** The routes by host and priority, in the order of their declaration. */
@@ -47,13 +49,31 @@ export function* draftRouters(
         hosts.set(written, host)
       }
       const key = `${priority} ${host}`
-      const router = routers.get(key) ?? { host, priority, routes: [] }
+      const router = routers.get(key) ?? { host, priority, routes: new Map() }
       routers.set(key, router)
-      router.routes.push({ methods, path: pathMatch(path), target })
+      const route = { methods, path: pathMatch(path), target }
+      const others = router.routes.get(route.path.prefix)
+      if (others === undefined) router.routes.set(route.path.prefix, [route])
+      else others.push(route)
     }
     yield
   }
   return [...routers.values()]
+}
+
+/** The same router with the routes of placed functions alone; `undefined` when there are none. */
+export function* placedOnly(router: DraftRouter): Steps<DraftRouter | undefined> {
+  const routes: DraftRouter['routes'] = new Map()
+  for (const [prefix, all] of router.routes) {
+    const placed = all.filter(({ target }) => isPlaced(target.cluster))
+    if (placed.length > 0) routes.set(prefix, placed)
+    yield
+  }
+  return routes.size === 0 ? undefined : { ...router, routes }
+}
+
+function isPlaced(cluster: string): boolean {
+  return cluster !== ALL_NODES.name && cluster !== ALL_NODES_BY_FUNCTION.name
 }
 
 /**

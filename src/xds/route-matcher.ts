@@ -22,23 +22,16 @@ const TREE = `${MATCHER}.MatcherTree`
 /** Entries of prefix maps, encoded, by what they say. */
 export type EntryCache = Map<string, Uint8Array>
 
-/** A matcher without `on_no_match` for the routes of one host at one priority, encoded. */
+/** A matcher without `on_no_match` for the routes of one host at one priority, encoded, in parts. */
 export function* routerMatcher(
   router: DraftRouter,
   previous: EntryCache,
   cache: EntryCache,
-): Steps<Uint8Array> {
-  const byPrefix = new Map<string, DraftRoute[]>()
-  for (const route of router.routes) {
-    const routes = byPrefix.get(route.path.prefix)
-    if (routes === undefined) byPrefix.set(route.path.prefix, [route])
-    else routes.push(route)
-  }
-  yield
+): Steps<readonly Uint8Array[]> {
   const entries: Uint8Array[] = []
   // The same bytes whatever the order of declaration, where that order does not matter.
-  for (const prefix of [...byPrefix.keys()].sort()) {
-    const routes = byPrefix.get(prefix)!
+  for (const prefix of [...router.routes.keys()].sort()) {
+    const routes = router.routes.get(prefix)!
     const key = JSON.stringify([prefix, routes.map(signature)])
     const entry = cache.get(key) ?? previous.get(key) ?? mapEntry(prefix, routes)
     cache.set(key, entry)
@@ -46,33 +39,39 @@ export function* routerMatcher(
     yield
   }
   const input = encode(TREE, { input: headerInput(':path') })
-  const map = embed(fieldNumber(TREE, 'prefix_match_map'), ...entries)
-  return embed(fieldNumber(MATCHER, 'matcher_tree'), input, map)
+  const map = embed(fieldNumber(TREE, 'prefix_match_map'), entries)
+  return embed(fieldNumber(MATCHER, 'matcher_tree'), [input, ...map])
 }
 
 /** One matcher out of those of several routers; each is asked when those before it have nothing. */
-export function chainMatchers(matchers: readonly Uint8Array[]): Uint8Array {
-  let rest: Uint8Array = encode(ON_MATCH, {
-    matcher: {
-      matcher_list: { matchers: [onMethods(SAFE_METHODS, restAction(true))] },
-      on_no_match: restAction(false),
-    },
-  })
-  for (const matcher of [...matchers].reverse()) rest = onMatch(matcher, rest)
-  const closed = {
-    predicate: anyOf([
-      headerIs(':path', { exact: '/_metrics' }),
-      headerIs(':path', { prefix: '/_metrics?' }),
-    ]),
-    on_match: closedAction('metrics-closed'),
+export function chainMatchers(matchers: readonly (readonly Uint8Array[])[]): readonly Uint8Array[] {
+  let rest: readonly Uint8Array[] = [allOthers()]
+  for (const matcher of [...matchers].reverse()) {
+    rest = embed(fieldNumber(ON_MATCH, 'matcher'), [...matcher, ...onNoMatch(rest)])
   }
-  const first = encode(MATCHER, { matcher_list: { matchers: [closed] } })
-  return Buffer.concat([first, embed(fieldNumber(MATCHER, 'on_no_match'), rest)])
+  return [closedPaths(), ...onNoMatch(rest)]
 }
 
-function onMatch(matcher: Uint8Array, onNoMatch: Uint8Array): Uint8Array {
-  const rest = embed(fieldNumber(MATCHER, 'on_no_match'), onNoMatch)
-  return embed(fieldNumber(ON_MATCH, 'matcher'), matcher, rest)
+function onNoMatch(rest: readonly Uint8Array[]): readonly Uint8Array[] {
+  return embed(fieldNumber(MATCHER, 'on_no_match'), rest)
+}
+
+/** Before all routes: what is not for the outside. A matcher without `on_no_match`. */
+function closedPaths(): Uint8Array {
+  const predicate = anyOf([
+    headerIs(':path', { exact: '/_metrics' }),
+    headerIs(':path', { prefix: '/_metrics?' }),
+  ])
+  const closed = { predicate, on_match: closedAction('metrics-closed') }
+  return encode(MATCHER, { matcher_list: { matchers: [closed] } })
+}
+
+/** After all routes. */
+function allOthers(): Uint8Array {
+  const safe = onMethods(SAFE_METHODS, restAction(true))
+  return encode(ON_MATCH, {
+    matcher: { matcher_list: { matchers: [safe] }, on_no_match: restAction(false) },
+  })
 }
 
 function signature({ methods, path, target }: DraftRoute): unknown {
@@ -82,7 +81,7 @@ function signature({ methods, path, target }: DraftRoute): unknown {
 /** In a map the key is field 1 and the value field 2 of each entry. */
 function mapEntry(prefix: string, routes: readonly DraftRoute[]): Uint8Array {
   const value = encode(ON_MATCH, { matcher: { matcher_list: { matchers: shapeMatchers(routes) } } })
-  return embed(1, embed(1, Buffer.from(prefix)), embed(2, value))
+  return Buffer.concat(embed(1, [...embed(1, [Buffer.from(prefix)]), ...embed(2, [value])]))
 }
 
 /** One for each pattern, the more specific first. */

@@ -186,7 +186,9 @@ export class XdsServer implements AsyncDisposable {
       while (functions !== this.#functions) {
         functions = this.#functions!
         const steps = buildRouting(functions, this.#options, this.#rollout.routing)
-        this.#rollout.setRouting(await runInSlices(steps, undefined, this.#abort.signal))
+        const routing = await runInSlices(steps, undefined, this.#abort.signal)
+        this.#abort.signal.throwIfAborted()
+        this.#rollout.setRouting(routing)
       }
     } catch (err) {
       if (this.#abort.signal.aborted) return

@@ -23,6 +23,12 @@ const DEFAULTS: Omit<ListenerOptions, 'fetch'> = {
   trustedProxies: [],
 }
 
+/** Keeps the event loop from turning. */
+function busy(durationMs: number): void {
+  const until = performance.now() + durationMs
+  while (performance.now() < until);
+}
+
 /** What every implementation of the listener port does. */
 export function describeListener(name: string, make: MakeListener): void {
   describe(`${name} as a listener`, () => {
@@ -662,6 +668,27 @@ export function describeListener(name: string, make: MakeListener): void {
         const drained = listener.drain(50)
         expect(client.isClosed).toBe(false)
         await client.untilClosed()
+        await drained
+      })
+
+      it('answers what has arrived while the process was busy at the end of the linger', async () => {
+        const { listener, port } = await start(() => new Response('x'))
+        const client = await connect(port)
+        await client.send(get('/')).untilReceived('\r\n\r\nx')
+        const drained = listener.drain(50)
+        client.send(get('/'))
+        busy(200)
+        expect(statusesIn(await client.untilClosed())).toEqual([200, 200])
+        await drained
+      })
+
+      it('answers a connection that has waited while the process was busy at the end of the linger', async () => {
+        const { listener, port } = await start(() => new Response('x'))
+        const drained = listener.drain(50)
+        const connected = connect(port)
+        busy(200)
+        const client = await connected
+        expect(statusesIn(await client.send(get('/')).untilClosed())).toEqual([200])
         await drained
       })
 

@@ -70,16 +70,41 @@ describe('a host', () => {
     expect(await world.entry()).toBeUndefined()
   })
 
+  it('learns of the end of its lease from the store alone, without the watch', async () => {
+    await using world = new MembershipWorld()
+    const { join, store } = world.host()
+    await join()
+    await settled()
+    store.isMuted = true
+    world.data.endLease(KEY)
+    await settled()
+    expect(await world.entry()).toEqual(nodeEntry())
+  })
+
+  it('learns of the end of its lease from a refused write alone', async () => {
+    await using world = new MembershipWorld()
+    const { join, membership } = world.host()
+    await join()
+    const { lease } = membership
+    // Memory leases are not lost by this, only over.
+    await lease?.revoke()
+    await world.clock.advance(1_000)
+    expect(await world.entry()).toEqual(nodeEntry())
+    expect(membership.lease).not.toBe(lease)
+  })
+
   it.each([
-    ['deleted', undefined],
-    ['broken', '{'],
-    ['changed', JSON.stringify(nodeEntry({ state: 'draining' }))],
-    ['written again without a lease', JSON.stringify(nodeEntry())],
-  ])('puts its entry back when somebody has %s it', async (_, value) => {
+    ['deleted', () => undefined],
+    ['broken', () => '{'],
+    ['changed', () => JSON.stringify(nodeEntry({ state: 'draining' }))],
+    ['written again without a lease', (own: string) => own],
+  ])('puts its entry back when somebody has %s it', async (_, change) => {
     await using world = new MembershipWorld()
     const { join, store, log } = world.host()
     await join()
     await settled()
+    const own = (await world.data.list(KEY)).entries.get(KEY)!
+    const value = change(own.value)
     if (value === undefined) await world.data.delete(KEY)
     else await world.data.put(KEY, value)
     await settled()

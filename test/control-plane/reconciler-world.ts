@@ -24,7 +24,7 @@ export function entryOf(version: string, more: object = {}): string {
  * A host: a deploy is in force as a whole once its slow versions are loaded, except for functions
  * that a later one was told about. Versions are written `id@version`.
  */
-export class FakeHost implements DeploymentTarget {
+class FakeHost implements DeploymentTarget {
   readonly running = new Map<string, string>()
   /** All deploys, such as `a@1 b@2 -c`. */
   readonly deploys: string[] = []
@@ -106,7 +106,7 @@ function nameOf({ manifest }: Deployable): string {
   return `${manifest.id}@${manifest.version}`
 }
 
-export function codeOf(reference: { sha256: string; exportName: string }): Code {
+function codeOf(reference: { sha256: string; exportName: string }): Code {
   return { kind: 'artifact', folder: '/artifacts', entry: '', ...reference }
 }
 

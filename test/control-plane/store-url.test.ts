@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { parseStoreUrl } from '../../src/control-plane/store-url.ts'
+import { type EtcdAddress, parseStoreUrl } from '../../src/control-plane/store-url.ts'
+import { Secret } from '../../src/secret.ts'
 
 function refusal(text: string): string {
   try {
@@ -35,11 +36,13 @@ describe('parseStoreUrl', () => {
       kind: 'etcd',
       endpoints: ['http://h:2379'],
       user: 'ro@ot',
-      password: 'p/a:s@s',
+      password: new Secret('p/a:s@s'),
       prefix: 'x',
       label: 'etcd://h:2379/x',
     })
     expect(parseStoreUrl('etcd://root@h')).not.toHaveProperty('password')
+    const { password } = parseStoreUrl('etcd://root:p%2Fa%3As%40s@h') as EtcdAddress
+    expect(password?.reveal()).toBe('p/a:s@s')
   })
 
   it.each([

@@ -1,3 +1,5 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
 import { installStackMapping, mapStack } from '../../src/loader/stack.ts'
@@ -74,6 +76,15 @@ it('leaves all else as it is', () => {
   expect(mapStack(stack)).toBe(stack)
   expect(mapStack(mapStack(stack))).toBe(stack)
   expect(mapStack('')).toBe('')
+})
+
+it('leaves a frame as it is when the map names no source for it', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'fezz-map-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  const map = { version: 3, sources: [], names: [], mappings: 'AAAA' }
+  await writeFile(join(folder, 'bundle.cjs.map'), JSON.stringify(map))
+  const stack = `Error: x\n    at f (${join(folder, 'bundle.cjs')}:1:1)`
+  expect(mapStack(stack)).toBe(stack)
 })
 
 it('maps places in folders with spaces and parentheses, and in eval', async () => {

@@ -57,16 +57,17 @@ describe('RouteTable.build', () => {
   })
 
   it('lets the event loop turn after each slice', async () => {
-    const turns = await turnsDuring(() => RouteTable.build(onHosts.slice(0, 200), { sliceMs: 0 }))
+    const turns = await turnsDuring(() => RouteTable.build(onHosts.slice(0, 1_000), { sliceMs: 0 }))
     expect(turns).toBeGreaterThanOrEqual(200)
   })
 
   it('leaves the old table working while the new one is built', async () => {
     const old = await RouteTable.build(onHosts)
-    const changed = onHosts.map(route => ({ ...route, target: -1 }))
+    const remove = onHosts.slice(0, 500)
+    const add = remove.map(route => ({ ...route, target: -1 }))
     const answers = new Set<unknown>()
     await turnsDuring(
-      () => RouteTable.build(changed.slice(0, 500), { previous: old, sliceMs: 0 }),
+      () => old.change({ remove, add }, { sliceMs: 0 }),
       () =>
         answers.add((old.find('/fn-3/v', 'GET', 'h3.example.com') as { target: number }).target),
     )
@@ -101,46 +102,77 @@ describe('RouteTable.build', () => {
   })
 })
 
-describe('taking over from the previous table', () => {
+describe('RouteTable.change', () => {
   it('rebuilds one host when one of 1,000 has changed', async () => {
-    const previous = await RouteTable.build(onHosts)
-    expect(previous.routers).toEqual({ built: 1000, reused: 0 })
-    const changed = onHosts.with(4321, { ...onHosts[4321]!, target: -1 })
-    const table = await RouteTable.build(changed, { previous })
-    expect(table.routers).toEqual({ built: 1, reused: 999 })
+    const before = await RouteTable.build(onHosts)
+    expect(before.routersBuilt).toBe(1000)
+    const old = onHosts[4321]!
+    const table = await before.change({ remove: [old], add: [{ ...old, target: -1 }] })
+    expect(table.routersBuilt).toBe(1)
     expect(table.find('/fn-4321/v', 'GET', 'h321.example.com')).toMatchObject({ target: -1 })
-    expect(previous.find('/fn-4321/v', 'GET', 'h321.example.com')).toMatchObject({ target: 4321 })
+    expect(before.find('/fn-4321/v', 'GET', 'h321.example.com')).toMatchObject({ target: 4321 })
   })
 
   it('rebuilds one part of a host with 10,000 routes when one has changed', async () => {
-    const previous = await RouteTable.build(onOneHost)
-    expect(previous.routers.built).toBeGreaterThan(50)
-    const changed = onOneHost.with(17, { ...onOneHost[17]!, target: -1 })
-    const table = await RouteTable.build(changed, { previous })
-    expect(table.routers).toEqual({ built: 1, reused: previous.routers.built - 1 })
+    const before = await RouteTable.build(onOneHost)
+    expect(before.routersBuilt).toBeGreaterThan(50)
+    const old = onOneHost[17]!
+    const table = await before.change({ remove: [old], add: [{ ...old, target: -1 }] })
+    expect(table.routersBuilt).toBe(1)
     expect(table.find('/api/fn-17/v', 'GET')).toMatchObject({ target: -1 })
     expect(table.find('/api/fn-18/v', 'GET')).toMatchObject({ target: 18 })
   })
 
   it.each([
-    ['target', { target: 2 }],
-    ['path', { path: '/y' }],
-    ['methods', { methods: ['POST'] }],
-    ['methods', { methods: 'ANY' as const }],
-    ['host', { host: 'a.test' }],
-    ['priority', { priority: 1 }],
-  ])('builds anew where the %s has changed', async (_, change) => {
-    const previous = await RouteTable.build([entry('/x', 1)])
-    const same = await RouteTable.build([entry('/x', 1)], { previous })
-    expect(same.routers).toEqual({ built: 0, reused: 1 })
-    const table = await RouteTable.build([{ ...entry('/x', 1), ...change }], { previous })
-    expect(table.routers).toEqual({ built: 1, reused: 0 })
+    ['path', { path: '/y' }, '/y', 'GET', ''],
+    ['methods', { methods: ['POST'] }, '/x', 'POST', ''],
+    ['host', { host: 'a.test' }, '/x', 'GET', 'a.test'],
+    ['priority', { priority: 1 }, '/x', 'GET', ''],
+  ])('moves a route whose %s has changed', async (_, change, path, method, host) => {
+    const old = entry('/x', 1)
+    const before = await RouteTable.build([old])
+    const table = await before.change({ remove: [old], add: [{ ...old, ...change, target: 2 }] })
+    expect(table.size).toBe(1)
+    expect(table.find(path, method, host)).toMatchObject({ target: 2 })
   })
 
   it('forgets what was removed', async () => {
-    const previous = await RouteTable.build([entry('/x', 1), entry('/y', 2, 'a.test')])
-    const table = await RouteTable.build([entry('/x', 1)], { previous })
+    const gone = entry('/y', 2, 'a.test')
+    const before = await RouteTable.build([entry('/x', 1), gone])
+    const table = await before.change({ remove: [gone] })
+    expect(table.entries).toEqual([entry('/x', 1)])
     expect(table.find('/y', 'GET', 'a.test').kind).toBe('not-found')
     expect(table.find('/x', 'GET', 'a.test').kind).toBe('found')
+  })
+
+  it('grows from nothing to 2,000 routes and back, one by one, as if built at once', async () => {
+    const routes = onOneHost.slice(0, 2_000)
+    let table = new RouteTable<number>()
+    for (const route of routes) table = await table.change({ add: [route] })
+    const atOnce = await RouteTable.build(routes)
+    expect(table.size).toBe(2_000)
+    const last = routes.at(-1)!
+    const again = { remove: [last], add: [last] }
+    // A part is as small as one of a table that was built at once.
+    expect((await table.change(again)).routersBuilt).toBe(1)
+    for (const { target } of routes) {
+      const path = `/api/fn-${target}/v`
+      expect(table.find(path, 'GET')).toEqual(atOnce.find(path, 'GET'))
+    }
+    for (const route of routes) table = await table.change({ remove: [route] })
+    expect(table.size).toBe(0)
+    expect(table.entries).toEqual([])
+    expect(table.find('/api/fn-1/v', 'GET').kind).toBe('not-found')
+  })
+
+  it('tries routes alike in the order of their targets, whenever they were added', async () => {
+    const compare = (a: number, b: number) => a - b
+    const routes = [3, 1, 2].map(target => entry('/x', target))
+    let table = await new RouteTable<number>().change({ add: routes, compare })
+    expect(table.entries.map(({ target }) => target)).toEqual([1, 2, 3])
+    table = await table.change({ add: [entry('/x', 0)], compare })
+    expect(table.find('/x', 'GET')).toMatchObject({ target: 0 })
+    table = await table.change({ remove: table.entries.slice(0, 2), compare })
+    expect(table.find('/x', 'GET')).toMatchObject({ target: 2 })
   })
 })

@@ -134,22 +134,29 @@ function naiveFind(
   return { kind: 'method-not-allowed', allow: [...allow].sort() }
 }
 
-it('answers as trying every route would, built anew or upon a previous table, few routes or many', async () => {
+it('answers as trying every route would, built anew or changed, few routes or many', async () => {
   let found = 0
+  const compare = (a: number, b: number) => a - b
   await fc.assert(
     fc.asyncProperty(
-      fc.array(route, { maxLength: 8 }),
-      fc.array(route, { maxLength: 3 }),
+      fc.array(route, { maxLength: 12 }),
+      fc.array(fc.nat({ max: 5 }), { minLength: 1, maxLength: 12 }),
       fc.array(request, { minLength: 20, maxLength: 20 }),
       fc.boolean(),
-      async (before, added, requests, isCrowded) => {
-        const routes = isCrowded ? [...crowd, ...before] : before
-        const number = (list: typeof routes) => list.map((item, target) => ({ ...item, target }))
-        const previous = await RouteTable.build(number(routes))
-        // Some are gone, so the targets of those behind them change too.
-        const entries = number([...routes.filter((_, index) => index % 50 !== 7), ...added])
-        const table = await RouteTable.build(entries, { previous })
-        const fresh = await RouteTable.build(entries)
+      async (some, fates, requests, isCrowded) => {
+        const routes = isCrowded ? [...some, ...crowd] : some
+        // The order of targets is not that in which they come.
+        const all = routes.map((item, index) => ({ ...item, target: (index * 7919) % 10_007 }))
+        const withFate = (...wanted: number[]) =>
+          all.filter((_, index) => wanted.includes(fates[index % fates.length]!))
+        let table = await RouteTable.build<number>([])
+        table = await table.change({ add: withFate(0, 1, 4), compare })
+        table = await table.change({ remove: withFate(1), add: withFate(2), compare })
+        table = await table.change({ remove: withFate(2), add: withFate(3, 5), compare })
+        const entries = withFate(0, 3, 4, 5)
+        const fresh = await RouteTable.build(entries.toSorted((a, b) => a.target - b.target))
+        expect(table.size).toBe(entries.length)
+        expect(new Set(table.entries)).toEqual(new Set(entries))
         for (const { path, method, host } of requests) {
           const expected = naiveFind(entries, path, method, host)
           expect(table.find(path, method, host)).toEqual(expected)

@@ -173,6 +173,12 @@ describe('values', () => {
     [{ trustedProxies: ['fd00::/8'] }, { trustedProxies: ['fd00::/8'] }],
     [{ cacheDir: '/var/cache/fezz' }, { cacheDir: '/var/cache/fezz' }],
     [{ host: '::' }, { host: '::' }],
+    [{ xdsPort: 0 }, { xdsPort: 0 }],
+    [{ xdsPort: '18000' }, { xdsPort: 18_000 }],
+    [{ artifactCacheSize: 0 }, { artifactCacheBytes: 0 }],
+    [{ nodeLabels: 'disk=ssd, gpu=' }, { nodeLabels: { disk: 'ssd', gpu: '' } }],
+    [{ nodeLabels: { disk: 'ssd' } }, { nodeLabels: { disk: 'ssd' } }],
+    [{ store: 'etcd://h' }, { store: { kind: 'etcd', endpoints: ['http://h:2379'] } }],
   ])('%o is %o', (input, expected) => {
     expect(resolveConfig(input)).toMatchObject(expected)
   })
@@ -195,6 +201,14 @@ describe('values', () => {
     [{ trustedProxies: '10.0.0.0/33' }, /^setting "trustedProxies": "10.0.0.0\/33" is not an addr/],
     [{ trustedProxies: ['10.0.0.1/8/8'] }, /"10.0.0.1\/8\/8" is not an address or a block/],
     [{ trustedProxies: 7 }, 'setting "trustedProxies": 7 is not a list of addresses'],
+    [{ store: 'redis://h' }, /^setting "store": .* names no kind of store; write etcd:/],
+    [{ store: 7 }, 'setting "store": a number is not text'],
+    [{ storePassword: 7 }, 'setting "storePassword": a number is not text'],
+    [{ xdsPort: 'x' }, 'setting "xdsPort": "x" is not a whole number from 0 to 65535'],
+    [{ nodeId: 'a b' }, /^setting "nodeId": "a b" is not valid; write letters, digits/],
+    [{ nodeLabels: 'disk' }, /^setting "nodeLabels": "disk" is not a label; write disk=ssd/],
+    [{ nodeLabels: 7 }, /^setting "nodeLabels": 7 is not a set of labels/],
+    [{ nodeCapacity: 129 }, 'setting "nodeCapacity": 129 is not a whole number from 1 to 128'],
   ])('%o is refused', (input, message) => {
     if (typeof message === 'string') expect(refusal(input)).toBe(message)
     else expect(refusal(input)).toMatch(message)
@@ -290,6 +304,30 @@ describe('variables', () => {
     expect(config.env['KEY']).toBe('s3cret')
     expect({ ...config.env }).toEqual({ KEY: 's3cret', toString: 's3cret' })
     expect('constructor' in config.env).toBe(false)
+  })
+})
+
+describe('secrets', () => {
+  const secrets = {
+    store: 'etcd://root:s3cret@h',
+    storePassword: 's3cret',
+    storeToken: 's3cret',
+  }
+
+  it('print redacted, however they are printed', () => {
+    const config = resolveConfig(secrets)
+    const fluent = new HhrfConfig().set(secrets)
+    for (const each of [config, fluent]) {
+      expect(inspect(each, { showHidden: true, depth: 9 })).not.toContain('s3cret')
+      expect(JSON.stringify(each)).not.toContain('s3cret')
+    }
+    expect(`${config.storeToken}`).toBe('[redacted]')
+    expect(config.storeToken?.reveal()).toBe('s3cret')
+  })
+
+  it('are in no message', () => {
+    expect(refusal({ store: 'etcd://root:s3cret@' })).not.toContain('s3cret')
+    expect(refusal({ store: 's3cret' })).not.toContain('s3cret')
   })
 })
 

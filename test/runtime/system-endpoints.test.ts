@@ -35,6 +35,21 @@ describe('/_health', () => {
     expect(await text('/any')).toBe('function GET')
   })
 
+  it('is 503 until the host knows its functions; what has no route may be on its way', async () => {
+    const { fetch, text, deploy, host } = hostSetup()
+    host.readiness = 'starting'
+    expect((await fetch('/_health')).status).toBe(503)
+    expect(await text('/_health')).toBe('starting')
+    const early = await fetch('/f')
+    expect([early.status, early.headers.get('retry-after')]).toEqual([503, '1'])
+    expect(await early.json()).toMatchObject({ code: 'STARTING' })
+    await deploy(functionOf(() => FezzResponse.text('there')))
+    expect(await text('/f')).toBe('there')
+    host.readiness = 'ready'
+    expect(await text('/_health')).toBe('OK')
+    expect((await fetch('/g')).status).toBe(404)
+  })
+
   it('belongs to the host though a function takes every path', async () => {
     const { text } = await withCatchAll()
     expect(await text('/_health')).toBe('OK')

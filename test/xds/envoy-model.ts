@@ -39,8 +39,14 @@ interface Matcher {
   readonly on_no_match: OnMatch | null
 }
 
+interface RetryPolicy {
+  readonly retry_on: string
+  readonly per_try_timeout: { readonly seconds: unknown }
+}
+
 interface VirtualHost {
   readonly domains: readonly string[]
+  readonly retry_policy: RetryPolicy
   readonly matcher: Matcher
 }
 
@@ -49,10 +55,7 @@ export interface ModelRoute {
   readonly name: string
   readonly route: {
     readonly cluster: string
-    readonly retry_policy: {
-      readonly retry_on: string
-      readonly per_try_timeout: { readonly seconds: unknown }
-    }
+    readonly retry_policy: RetryPolicy
     readonly hash_policy: readonly unknown[]
   } | null
   readonly direct_response: { readonly status: number } | null
@@ -82,8 +85,15 @@ export function modelOf(snapshot: Snapshot): (request: ModelRequest) => ModelRou
     'fezz',
   )
   return request => {
-    const action = evaluate(virtualHost(hosts, request.host).matcher, request)
-    return action && decode<ModelRoute>('envoy.config.route.v3.Route', action.value)
+    const { matcher, retry_policy } = virtualHost(hosts, request.host)
+    const action = evaluate(matcher, request)
+    if (action === undefined) return undefined
+    const found = decode<ModelRoute>('envoy.config.route.v3.Route', action.value)
+    const route = found.route && {
+      ...found.route,
+      retry_policy: found.route.retry_policy ?? retry_policy,
+    }
+    return { ...found, route }
   }
 }
 
@@ -104,7 +114,7 @@ function evaluate(matcher: Matcher, request: ModelRequest): Any | undefined {
   }
   if (matcher.matcher_tree !== null) {
     const { input, prefix_match_map: map } = matcher.matcher_tree
-    const value = valueOf(input, request)
+    const value = valueIn(input, request)
     const prefixes = Object.keys(map.map).filter(prefix => value.startsWith(prefix))
     for (const prefix of prefixes.sort((a, b) => b.length - a.length)) {
       const found = follow(map.map[prefix]!, request)
@@ -120,13 +130,13 @@ function follow({ matcher, action }: OnMatch, request: ModelRequest): Any | unde
 
 function holds({ single_predicate, or_matcher }: Predicate, request: ModelRequest): boolean {
   if (single_predicate === null) return or_matcher!.predicate.some(one => holds(one, request))
-  const value = valueOf(single_predicate.input, request)
+  const value = valueIn(single_predicate.input, request)
   const { exact, prefix, safe_regex: regex } = single_predicate.value_match
   if (regex !== null) return new RegExp(`^(?:${regex.regex})$`, 's').test(value)
   return exact === '' ? value.startsWith(prefix) : value === exact
 }
 
-function valueOf({ typed_config }: Input, { method, path }: ModelRequest): string {
+function valueIn({ typed_config }: Input, { method, path }: ModelRequest): string {
   const { header_name: name } = decode<{ header_name: string }>(
     'envoy.type.matcher.v3.HttpRequestHeaderMatchInput',
     typed_config.value,

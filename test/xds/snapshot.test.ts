@@ -119,6 +119,21 @@ describe('routes', () => {
     expect(model(get('/_metrics/more'))?.name).toBe('n')
     expect(model(get('/_metricsX'))?.name).toBe('n')
   })
+
+  it('for any host are not copied into hundreds of hosts, but for those of placed functions', () => {
+    const shared = Array.from({ length: 300 }, (_, index) => functionAt(`s${index}`, `/s/${index}`))
+    const hosts = Array.from({ length: 300 }, (_, index) =>
+      functionAt(`h${index}`, [{ path: '/*', host: `h${index}.test`, priority: -1 }]),
+    )
+    const placed = functionAt('placed', '/placed', { placement: { nodes: ['1'] } })
+    const snapshot = snapshotOf({ nodes: [], functions: [...shared, ...hosts, placed] })
+    expect(snapshot.routes.get('fezz')!.any.length).toBeLessThan(2_000_000)
+    const model = modelOf(snapshot)
+    const nameAt = (host: string, path: string) => model({ method: 'GET', path, host })?.name
+    expect(nameAt('h7.test', '/placed')).toBe('placed')
+    expect(nameAt('h7.test', '/own')).toBe('h7')
+    expect(nameAt('else', '/s/7')).toBe('s7')
+  })
 })
 
 describe('versions', () => {

@@ -46,16 +46,23 @@ async function applyIn(
   const { store, log, print } = session
   const { dryRun, json, wait, timeoutMs } = options
   const entries = await entriesOf(session, paths, options)
+  refuseTwins(entries)
   const functions = new FunctionStore(store, { log })
   const before = await functions.list()
-  const diffs = entries.map(entry => ({ entry, ...diffEntry(before.entries.get(entry.id), entry) }))
+  const diffs = entries.map(entry => {
+    const known = before.rejected.has(entry.id) ? 'wrong' : before.entries.get(entry.id)
+    return { entry, ...diffEntry(known, entry) }
+  })
   if (!json) for (const diff of diffs) print(lineOf(diff))
   const changes = diffs.filter(({ change }) => change !== 'unchanged')
   const revisions = new Map(before.revisions)
   if (!dryRun) {
     for (const { entry } of changes) {
       const ifRevision = revisions.get(entry.id) ?? null
-      revisions.set(entry.id, await functions.register(entry, { ifRevision }))
+      const revision = await functions
+        .register(entry, { ifRevision })
+        .catch(asChangedMeanwhile(entry))
+      revisions.set(entry.id, revision)
     }
   }
   // Not the store's own: in some stores that one moves with every key, also with those of others.
@@ -83,6 +90,43 @@ async function applyIn(
   }
 }
 
+/** Somebody else was faster, and may have meant something else. */
+function asChangedMeanwhile({ id }: FunctionEntry): (error: unknown) => never {
+  return error => {
+    if (!(error instanceof FezzError) || error.code !== 'CONFLICT') throw error
+    throw new FezzError(
+      'CONFLICT',
+      `somebody else has changed function "${id}" meanwhile; call fezz apply again to see what is different now`,
+      { cause: error },
+    )
+  }
+}
+
+function asNotUploaded(id: string): (error: unknown) => never {
+  return error => {
+    if (!(error instanceof FezzError)) throw error
+    throw new FezzError(
+      error.code,
+      `the code of "${id}" cannot be put into the artifact store: ${error.message}; look at --artifacts`,
+      { cause: error },
+    )
+  }
+}
+
+/** The later one would win, and nobody would know. */
+function refuseTwins(entries: readonly FunctionEntry[]): void {
+  const ids = new Set<string>()
+  for (const { id } of entries) {
+    if (ids.has(id)) {
+      throw new FezzError(
+        'INVALID_ENTRY',
+        `two of the files are function "${id}"; apply one of them`,
+      )
+    }
+    ids.add(id)
+  }
+}
+
 async function entriesOf(
   { config, log }: Session,
   paths: readonly string[],
@@ -106,7 +150,7 @@ async function entriesOf(
   }
   const artifacts = openArtifactStore(address)
   for (const { manifest, code } of functions) {
-    if (!dryRun) await uploadArtifact(artifacts, code)
+    if (!dryRun) await uploadArtifact(artifacts, code).catch(asNotUploaded(manifest.id))
     const { sha256, exportName } = code
     entries.push(new FunctionEntry(manifest, { code: { sha256, exportName }, placement, balance }))
   }

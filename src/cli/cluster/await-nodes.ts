@@ -39,10 +39,11 @@ export async function awaitNodes(options: AwaitNodesOptions): Promise<Applied> {
     const status = statuses.get(id)
     return status !== undefined && compareRevisions(status.revision, revision) >= 0
   }
+  const awaited = () => [...nodes.values()].filter(({ state }) => state !== 'draining')
   let isComplete = false
   const check = () => {
     if (!isComplete) return
-    const wanted = [...nodes.values()].filter(({ state }) => state !== 'draining')
+    const wanted = awaited()
     const applied = wanted.map(({ id }) => id).filter(hasApplied)
     if (applied.length < (count === 'all' ? wanted.length : count)) return
     const problems = applied.flatMap(node =>
@@ -53,13 +54,19 @@ export async function awaitNodes(options: AwaitNodesOptions): Promise<Applied> {
   await using nodeReplica = follow(store, log, NODES, nodes, parseNodeEntry, check)
   await using statusReplica = follow(store, log, STATUS, statuses, parseNodeStatus, check)
   const timer = setTimeout(() => {
-    const lagging = [...nodes.keys()].filter(id => !hasApplied(id))
-    const who = lagging.length === 0 ? 'no other node is there' : `${lagging.join(', ')} lag`
-    const wanted = count === 'all' ? 'all nodes' : `${count} nodes`
+    const lagging = awaited()
+      .map(({ id }) => id)
+      .filter(id => !hasApplied(id))
+    const who = !isComplete
+      ? 'the store does not answer'
+      : lagging.length === 0
+        ? `there are no more than ${awaited().length}`
+        : `waiting for ${lagging.sort().join(', ')}`
+    const wanted = count === 'all' ? 'all nodes' : count === 1 ? '1 node' : `${count} nodes`
     reject(
       new FezzError(
         'STORE_UNAVAILABLE',
-        `not applied by ${wanted} within ${timeoutMs / 1000} s: ${who}; fezz get nodes tells more`,
+        `registered, but not in force on ${wanted} within ${timeoutMs / 1000} s: ${who}; fezz get nodes tells more`,
       ),
     )
   }, timeoutMs)

@@ -9,10 +9,18 @@ export interface EntryDiff {
   readonly fields: readonly string[]
 }
 
-/** Compares an entry with the one that is there, field by field. */
-export function diffEntry(before: FunctionEntry | undefined, after: FunctionEntry): EntryDiff {
+/**
+ * Compares an entry with the one that is there, field by field.
+ *
+ * @param before `'wrong'`: there is one, but nobody can read it
+ */
+export function diffEntry(
+  before: FunctionEntry | 'wrong' | undefined,
+  after: FunctionEntry,
+): EntryDiff {
   const { id } = after
   if (before === undefined) return { id, change: 'added', fields: [] }
+  if (before === 'wrong') return { id, change: 'updated', fields: ['replaces a wrong entry'] }
   const fields = changedFields(shown(before), shown(after))
   return { id, change: fields.length === 0 ? 'unchanged' : 'updated', fields }
 }

@@ -68,7 +68,7 @@ async function awaitState({
       reject(
         new FezzError(
           'STORE_UNAVAILABLE',
-          `node "${id}" is not ${wanted} within ${timeoutMs / 1000} s; is it running?`,
+          `node "${id}" is told, but not ${wanted} within ${timeoutMs / 1000} s; is it running? fezz get nodes tells`,
         ),
       ),
     timeoutMs,

@@ -227,5 +227,6 @@ function conflict(key: string, cause: Error): FezzError {
 }
 
 function endedLease(key: string, cause?: Error): FezzError {
-  return unavailable(`the lease for ${key} has ended; take a new one`, cause)
+  const options = cause === undefined ? {} : { cause }
+  return new FezzError('CONFLICT', `the lease for ${key} has ended; take a new one`, options)
 }

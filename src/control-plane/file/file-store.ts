@@ -103,6 +103,8 @@ export class FileStore implements Store {
   lease(ttlMs: number): Promise<Lease> {
     return this.#do('lease', async () => {
       const file = await this.#writer.createLease(ttlMs)
+      // Nobody would end it any more.
+      if (this.#closing !== undefined) throw this.#closedError()
       const lease = new FileLease(file, ttlMs, this.#clock, async lease => {
         this.#leases.delete(lease)
         await this.#write('revoke', () => this.#writer.removeLease(lease.file, this.#revision))

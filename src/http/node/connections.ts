@@ -137,7 +137,10 @@ export class Connections {
     const { socket } = connection
     if (connection.pending > 0 || socket.destroyed) return
     const timer = setTimeout(() => {
-      if (connection.isIdle) socket.destroySoon()
+      // After a turn that took long, timers come before what has arrived meanwhile is read.
+      setImmediate(() => {
+        if (connection.isIdle) socket.destroySoon()
+      })
     }, this.#lingerMs)
     socket.once('close', () => clearTimeout(timer))
   }

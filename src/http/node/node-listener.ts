@@ -6,6 +6,7 @@ import {
   type ServerResponse,
 } from 'node:http'
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { FezzError, type FezzErrorCode } from '../../errors.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import { TrustedProxies } from '../forwarded.ts'
@@ -97,6 +98,9 @@ export class NodeListener implements Listener {
         resolve()
       })
     })
+    // After a turn that took long, timers come before the connections that have waited meanwhile:
+    // closing the port now would reset them, and with them requests that may not be sent twice.
+    await nextTurn()
     const stopped = this.#stop()
     // Those that came meanwhile leave only now. Sent away earlier, clients that know no better come
     // back at once, and the port closes on whoever is in the kernel's queue at that moment.

@@ -1,5 +1,6 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { expect, vi } from 'vitest'
 import { FunctionEntry } from '../../../src/control-plane/function-entry.ts'
 import { FunctionStore } from '../../../src/control-plane/function-store.ts'
 import { FUNCTIONS } from '../../../src/control-plane/keys.ts'
@@ -14,8 +15,9 @@ import { type CliHost, runCli, serve, temporaryFolder } from '../../helpers/cli.
 import { startTcpProxy, type TcpProxy } from '../../helpers/tcp-proxy.ts'
 import { type Consul, startConsul } from '../../services/consul.ts'
 import { type Etcd, startEtcd } from '../../services/etcd.ts'
+import { freePorts } from '../../services/ports.ts'
 import { type Compared, compare, type HostStatus, statusOf } from './compare.ts'
-import { Requester, rolling, steady } from './requester.ts'
+import { passing, Requester, rolling, steady } from './requester.ts'
 
 export type StoreKind = 'etcd' | 'consul'
 
@@ -27,6 +29,8 @@ export interface ClusterOptions {
   readonly steady?: number
   /** Functions whose versions may change, and are asked for all the time. Default 2. */
   readonly rolling?: number
+  /** Functions that come and go, and are asked for all the time. Default none. */
+  readonly passing?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
 }
 
@@ -45,6 +49,7 @@ export class TestCluster implements AsyncDisposable {
   readonly artifacts: string
   readonly #options: ClusterOptions
   readonly #own: OwnCalls
+  #before = { queries: 0, dials: 0 }
 
   constructor(
     kind: StoreKind,
@@ -66,6 +71,7 @@ export class TestCluster implements AsyncDisposable {
       new Map([
         ...this.steadyIds.map(id => [`/${id}`, steady(`${id} v1`)] as const),
         ...this.rollingIds.map(id => [`/${id}`, rolling(id)] as const),
+        ...(options.passing ?? []).map(id => [`/${id}`, passing(id)] as const),
       ]),
     )
   }
@@ -130,7 +136,7 @@ export class TestCluster implements AsyncDisposable {
     return runCli(args, { env })
   }
 
-  /** Starts a host that serves what the store says; resolves when it is ready. */
+  /** Starts a host, where it was if it was; resolves when it serves what the store says. */
   async startHost(id: string, env: Readonly<Record<string, string>> = {}): Promise<ClusterHost> {
     const host = await this.beginHost(id, env)
     await host.cli.line(({ msg }) => msg === 'ready')
@@ -140,10 +146,7 @@ export class TestCluster implements AsyncDisposable {
 
   /** The same without waiting for more than its port, and nobody asks it. */
   async beginHost(id: string, env: Readonly<Record<string, string>> = {}): Promise<ClusterHost> {
-    const folders = this.hosts.get(id) ?? {
-      stateDir: await temporaryFolder(),
-      cacheDir: await temporaryFolder(),
-    }
+    const { stateDir, cacheDir, port } = this.hosts.get(id) ?? (await freshPlace())
     const labels = { part: id.slice(id.indexOf('-') + 1) }
     const cli = await serve([], {
       env: {
@@ -151,15 +154,15 @@ export class TestCluster implements AsyncDisposable {
         FEZZ_ARTIFACTS: this.artifacts,
         FEZZ_NODE_ID: id,
         FEZZ_NODE_LABELS: `part=${labels.part}`,
-        FEZZ_STATE_DIR: folders.stateDir,
-        FEZZ_CACHE_DIR: folders.cacheDir,
+        FEZZ_STATE_DIR: stateDir,
+        FEZZ_CACHE_DIR: cacheDir,
+        FEZZ_PORT: String(port),
         FEZZ_NODE_TTL: this.#options.nodeTtl ?? '15s',
         FEZZ_DRAIN_DELAY: '50ms',
         ...this.#options.env,
         ...env,
       },
     })
-    const { stateDir, cacheDir } = folders
     const host = { id, labels, cli, port: cli.port, stateDir, cacheDir }
     this.hosts.set(id, host)
     return host
@@ -179,15 +182,36 @@ export class TestCluster implements AsyncDisposable {
     return compare({ store, functions, hosts, goodVersions, ...limit })
   }
 
+  /** What each host says of its control plane. */
   statuses(): Promise<HostStatus['controlPlane'][]> {
     const hosts = [...this.hosts.values()]
     return Promise.all(hosts.map(async ({ port }) => (await statusOf(port)).controlPlane))
   }
 
-  /** Starts the server again after a crash, with the data it has, and counts queries anew. */
+  /** Resolves when what every host says has these fields. */
+  async untilAllSay(
+    expected: Partial<HostStatus['controlPlane']>,
+    timeout = 10_000,
+  ): Promise<void> {
+    const all = Array.from(this.hosts, () => expected)
+    await vi.waitFor(async () => expect(await this.statuses()).toMatchObject(all), { timeout })
+  }
+
+  /** No request has failed, and what has not changed has been loaded once. */
+  expectNoHarm(): void {
+    expect(this.requester.failures).toEqual([])
+    expect(this.requester.answered).toBeGreaterThan(100)
+    for (const host of this.hosts.keys()) {
+      for (const id of this.steadyIds) expect(this.loads(host, id), `${host} ${id}`).toEqual(['v1'])
+    }
+  }
+
+  /** Starts the server again after a crash, with the data it has. */
   async restartServer(): Promise<void> {
-    this.#own.count = 0
     await this.server.restart()
+    // It counts from its start.
+    this.#own.count = 0
+    this.#before.queries = 0
   }
 
   /** Wipes the data of the server while it is down. */
@@ -195,20 +219,34 @@ export class TestCluster implements AsyncDisposable {
     return rm(this.server.dataDir, { recursive: true })
   }
 
-  /** How many queries the server has got from the hosts since it was started, of all kinds. */
-  async queries(): Promise<number> {
-    // Its health is asked for by whoever starts it.
-    const asked = [...(await this.server.calls())].filter(([name]) => !/v1\.(status|health|agent)/.test(name))
+  /** From now on {@link toll} counts. */
+  async beginToll(): Promise<void> {
+    this.#before = { queries: await this.#queries(), dials: this.proxy.connections }
+  }
+
+  /** What the server has had to bear since {@link beginToll}, for each host. */
+  async toll(): Promise<{ readonly queries: number; readonly dials: number }> {
+    const { queries, dials } = this.#before
+    const perHost = (count: number) => Math.ceil(count / this.hosts.size)
+    return {
+      queries: perHost((await this.#queries()) - queries),
+      dials: perHost(this.proxy.connections - dials),
+    }
+  }
+
+  /** What the server has got from the hosts since it was started. */
+  async #queries(): Promise<number> {
+    const calls = [...(await this.server.calls())]
+    // Whoever starts Consul asks for its health.
+    const asked = calls.filter(([name]) => !/\.v1\.(?:status|health|agent)\./.test(`${name}.`))
     return asked.reduce((sum, [, count]) => sum + count, 0) - this.#own.count
   }
 
-  /** Loads of a function so far, by host. */
-  loads(functionId: string): Record<string, number> {
-    const counts = Array.from(this.hosts.values(), ({ id, cli }) => [
-      id,
-      cli.linesOf(functionId, 'function loaded').length,
-    ])
-    return Object.fromEntries(counts)
+  /** Versions of a function in the order in which a host has loaded them since it was started. */
+  loads(host: string, functionId: string): unknown[] {
+    return this.host(host)
+      .cli.linesOf(functionId, 'function loaded')
+      .map(({ version }) => version)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -248,6 +286,12 @@ export async function startCluster(
     await cluster[Symbol.asyncDispose]()
     throw error
   }
+}
+
+/** Where a host may be, also when it is started again. */
+async function freshPlace() {
+  const [port = 0] = await freePorts(1)
+  return { stateDir: await temporaryFolder(), cacheDir: await temporaryFolder(), port }
 }
 
 interface OwnCalls {

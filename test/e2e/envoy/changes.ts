@@ -9,9 +9,9 @@ const COLD = 12
 export function mixed(index: number): Ask {
   const method = index % 4 === 3 ? 'POST' : 'GET'
   const isCold = index % 10 === 0
-  const name = isCold ? `cold-${(index / 10) % COLD}` : `hot-${index % HOT}`
+  const name = isCold ? `cold-${(index / 10) % COLD}` : `hot-${(index >> 2) % HOT}`
   // Some answers take a while, so that there is always something under way.
-  const ms = [0, 5, 0, 30][(index >> 2) % 4]
+  const ms = [0, 5, 0, 30][(index >> 4) % 4]
   return { method, path: `/${name}?ms=${ms}` }
 }
 
@@ -20,16 +20,17 @@ export async function putMixed(edge: Edge, version: string): Promise<string> {
   let revision = ''
   for (let index = 0; index < HOT; index++) revision = await putHot(edge, index, version)
   for (let index = 0; index < COLD; index++) {
-    revision = await edge.put({ id: `cold-${index}`, version, path: `/cold-${index}`, idleTtl: '1s' })
+    const id = `cold-${index}`
+    revision = await edge.put({ id, version, method: 'ANY', path: `/${id}`, idleTtl: '1s' })
   }
   return revision
 }
 
 /** Half of the functions by affinity, half spread. */
-function putHot(edge: Edge, index: number, version: string, extra: readonly string[] = []) {
+function putHot(edge: Edge, index: number, version: string): Promise<string> {
   const id = `hot-${index}`
   const balance = index % 2 === 0 ? 'affinity' : 'spread'
-  return edge.put({ id, version, routes: [`/${id}`, ...extra] }, { balance })
+  return edge.put({ id, version, method: 'ANY', path: `/${id}` }, { balance })
 }
 
 /** Ends each host as an operator would, and starts it again, one after the other. */
@@ -63,7 +64,8 @@ export async function changeRoutes(edge: Edge, version: string): Promise<readonl
     }
   }
   const extra = `/extra-${version}`
-  await edge.applied(await putHot(edge, 0, version, [extra]))
+  const routes = ['/moved', extra]
+  await edge.applied(await edge.put({ id: 'moved', version, routes }))
   await ask(extra, 20)
   for (const balance of ['affinity', 'spread'] as const) {
     const id = `new-${balance}-${version}`
@@ -74,6 +76,7 @@ export async function changeRoutes(edge: Edge, version: string): Promise<readonl
     await edge.functions.unregister(id)
   }
   await ask(extra, 5)
-  await edge.applied(await putHot(edge, 0, version))
+  await edge.put({ id: 'moved', version, routes: ['/moved'] })
+  await ask('/moved', 20)
   return wrong
 }

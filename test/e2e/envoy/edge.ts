@@ -28,6 +28,8 @@ export interface EdgeOptions {
   readonly hosts?: number
   /** Settings of all hosts. */
   readonly env?: Readonly<Record<string, string>>
+  /** The built Fezz. Default: that of this checkout. */
+  readonly dist?: string
 }
 
 /** etcd, hosts and an Envoy in front of them, as they are shipped: everything a process of its own. */
@@ -64,9 +66,9 @@ export class Edge implements AsyncDisposable {
 
   /** Starts etcd and Envoy, and opens the store; hosts are not started yet. */
   static async open(kind: Kind, options: EdgeOptions = {}): Promise<Edge> {
-    const { hosts: count = 3, env = {} } = options
+    const { hosts: count = 3, env = {}, dist = join(ROOT, 'dist') } = options
     const folder = await mkdtemp(join(tmpdir(), 'fezz-edge-'))
-    const cli = await ownCopy(folder)
+    const cli = await ownCopy(dist, folder)
     const etcd = await startEtcd()
     const [port = 0, ...ports] = await freePorts(1 + count * 2)
     const xdsPorts = ports.splice(count)
@@ -178,10 +180,13 @@ export class Edge implements AsyncDisposable {
   }
 }
 
-/** Answers after `?ms=`; the first answer of an instance says so. */
+/** Answers after `?ms=` and loads for `LOAD_MS`; the first answer of an instance says so. */
 const FUNCTION = `const { appendFileSync } = require('node:fs')
 let isCold = true
-exports.default = {
+exports.default = class {
+  onLoad({ env }) {
+    if (env.LOAD_MS) return new Promise(resolve => setTimeout(resolve, Number(env.LOAD_MS)))
+  }
   async fetch(request, { env, functionId, version }) {
     const headers = { 'x-node': env.NODE, 'x-cold': isCold ? '1' : '0' }
     isCold = false
@@ -189,14 +194,14 @@ exports.default = {
     const ms = /[?]ms=(\\d+)/.exec(request.url)
     if (ms !== null) await new Promise(resolve => setTimeout(resolve, Number(ms[1])))
     return new Response(functionId + ' ' + version, { headers })
-  },
+  }
 }
 `
 
 /** The same files from beginning to end, whatever is built meanwhile. */
-async function ownCopy(folder: string): Promise<string> {
+async function ownCopy(dist: string, folder: string): Promise<string> {
   const own = join(folder, 'fezz')
-  await cp(join(ROOT, 'dist'), join(own, 'dist'), { recursive: true })
+  await cp(dist, join(own, 'dist'), { recursive: true })
   await cp(join(ROOT, 'package.json'), join(own, 'package.json'))
   await symlink(join(ROOT, 'node_modules'), join(own, 'node_modules'))
   return join(own, 'dist/cli.js')

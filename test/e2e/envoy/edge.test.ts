@@ -1,0 +1,134 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { envoyProgram } from '../../services/envoy.ts'
+import { etcdProgram } from '../../services/etcd.ts'
+import { changeRoutes, mixed, putMixed, restartEach } from './changes.ts'
+import { Edge, until } from './edge.ts'
+import { KINDS } from './envoy-config.ts'
+import type { HostProcess } from './host-process.ts'
+import { type Answer, Load } from './load.ts'
+
+const RATE = 150
+const isMissing = (await envoyProgram()) === undefined || (await etcdProgram()) === undefined
+
+describe.skipIf(isMissing).each(KINDS)('behind an Envoy with %s.yaml', kind => {
+  let edge: Edge
+  let load: Load
+
+  beforeAll(async () => {
+    edge = await Edge.open(kind)
+    const revision = await putMixed(edge, 'v1')
+    await edge.start()
+    await edge.applied(revision)
+  })
+  afterAll(() => edge?.[Symbol.asyncDispose]())
+  beforeEach(async () => {
+    await everyHostAnswers()
+    load = new Load({ port: edge.port, rate: RATE, next: mixed })
+  })
+  afterEach(async () => {
+    await load.stop()
+    const posts = await edge.posts()
+    expect(repeated(posts), 'POSTs that were sent twice').toEqual([])
+  })
+
+  it('no request fails while hosts are restarted, versions roll and routes change', async () => {
+    let isOver = false
+    const whileRestarting = async (work: (version: string) => Promise<void>, pauseMs: number) => {
+      for (let version = 2; !isOver; version++) {
+        await work(`v${version}`)
+        await sleep(pauseMs)
+      }
+    }
+    const wrong: string[] = []
+    await Promise.all([
+      restartEach(edge, 300).finally(() => {
+        isOver = true
+      }),
+      whileRestarting(async version => void (await putMixed(edge, version)), 700),
+      whileRestarting(
+        async version => void wrong.push(...(await changeRoutes(edge, version))),
+        300,
+      ),
+    ])
+    await load.stop()
+    expect(load.failures).toEqual([])
+    expect(wrong).toEqual([])
+    expect(new Set(load.answers.map(({ node }) => node)).size).toBe(3)
+    const posts = new Set(await edge.posts())
+    const sent = load.answers.filter(({ method }) => method === 'POST')
+    expect(sent.filter(({ id }) => !posts.has(id))).toEqual([])
+  }, 60_000)
+
+  it('a drained host gets nothing new, and is used again when that is undone', async () => {
+    const [host] = edge.hosts as [HostProcess]
+    await edge.fezz('drain', host.id)
+    // Without xDS, Envoy hears of it from the health check, every 500 ms.
+    await sleep(kind === 'static' ? 800 : 100)
+    const drainedAt = performance.now()
+    await sleep(1_000)
+    await edge.fezz('drain', host.id, '--undo')
+    const undoneAt = performance.now()
+    const between = load.answers.filter(
+      ({ node, sentAtMs }) => node === host.id && sentAtMs > drainedAt && sentAtMs < undoneAt - 800,
+    )
+    expect(between).toEqual([])
+    const tookMs = await until(async () => answeredBy(host, undoneAt), 'the host to be used again')
+    expect(tookMs).toBeLessThan(1_000)
+    await load.stop()
+    expect(load.failures).toEqual([])
+  })
+
+  it('a host that is added is used within a second', async () => {
+    const host = edge.hosts.at(-1) as HostProcess
+    await host.stop()
+    await sleep(500)
+    const readyAt = await host.start()
+    await until(async () => answeredBy(host, readyAt), 'the host to be used')
+    const [first] = load.answers.filter(isFrom(host, readyAt)) as [Answer]
+    expect(first.sentAtMs + first.tookMs - readyAt).toBeLessThan(1_000)
+    await load.stop()
+    expect(load.failures).toEqual([])
+  })
+
+  it('a host that is killed costs no GET, and no POST but those that it was working on', async () => {
+    await sleep(500)
+    const [host] = edge.hosts as [HostProcess]
+    const killedAt = performance.now()
+    await host.stop('SIGKILL')
+    const goneAt = performance.now()
+    await sleep(2_500)
+    await load.stop()
+    const { failures } = load
+    expect(failures.filter(({ method }) => method === 'GET')).toEqual([])
+    // Each was on its way when the host died; Envoy cannot know whether it has run.
+    const later = failures.filter(({ sentAtMs }) => sentAtMs > goneAt + 100)
+    expect(later).toEqual([])
+    expect(load.answers.filter(({ sentAtMs }) => sentAtMs > killedAt).length).toBeGreaterThan(RATE)
+    await host.start()
+  })
+
+  /** Whoever is new, or was away, is known to Envoy. */
+  async function everyHostAnswers(): Promise<void> {
+    const missing = new Set(edge.hosts.map(({ id }) => id))
+    await until(async () => {
+      const answer = await fetch(`${edge.url}/hot-1`)
+      await answer.text()
+      missing.delete(answer.headers.get('x-node') ?? '')
+      return missing.size === 0
+    }, 'an answer of every host')
+  }
+
+  function answeredBy(host: HostProcess, sinceMs: number): boolean {
+    return load.answers.some(isFrom(host, sinceMs))
+  }
+})
+
+/** Answers that have come from a host since then. */
+function isFrom(host: HostProcess, sinceMs: number): (answer: Answer) => boolean {
+  return ({ node, sentAtMs, tookMs }) => node === host.id && sentAtMs + tookMs > sinceMs
+}
+
+function repeated(items: readonly string[]): readonly string[] {
+  return items.filter((item, index) => items.indexOf(item) !== index)
+}
