@@ -31,7 +31,7 @@ const SHARED = [
 /** A vendor package has one importing file. */
 const VENDORS: Readonly<Record<string, string>> = {
   '@grpc/grpc-js': 'src/xds/grpc-transport.ts',
-  commander: 'src/cli/program.ts',
+  commander: 'src/cli/commander.ts',
   consul: 'src/control-plane/consul/connection.ts',
   esbuild: 'src/loader/bundle.ts',
   'etcd3/lib/connection-pool.js': 'src/control-plane/etcd/connection.ts',

@@ -1,8 +1,8 @@
-import { Command, CommanderError } from 'commander'
 import { FezzError } from '../errors.ts'
 import { standardOutput } from '../telemetry/destination.ts'
 import { version } from '../telemetry/version.ts'
 import { addClusterCommands } from './cluster/commands.ts'
+import { Command, CommanderError } from './commander.ts'
 import { serve } from './serve.ts'
 import { addSettings, SERVE_SETTINGS } from './setting-options.ts'
 

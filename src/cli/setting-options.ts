@@ -1,5 +1,5 @@
-import { type Command, Option } from 'commander'
 import { type SettingName, type SettingRow, settingsTable } from '../runtime/settings.ts'
+import { type Command, Option } from './commander.ts'
 
 /** Settings that a command takes as flags, under the headings that its help shows them by. */
 export interface SettingGroup {

@@ -6,6 +6,7 @@ import { parseNodeEntry } from './entry-schema.ts'
 import { FunctionEntries } from './function-entries.ts'
 import type { FunctionEntry } from './function-entry.ts'
 import { FUNCTIONS, NODES } from './keys.ts'
+import { LossGuard } from './loss-guard.ts'
 import type { NodeEntry } from './node-entry.ts'
 import { Replica } from './replica.ts'
 import type { Store, StoreEvent } from './store.ts'
@@ -17,6 +18,8 @@ export interface ClusterWatchOptions {
   readonly onChange: (view: ClusterView) => void
   /** Default: the machine's. */
   readonly clock?: Clock
+  /** In [0, 1); spreads waits. Default `Math.random`. */
+  readonly random?: () => number
 }
 
 /** How long a store that was away may take until its hosts are registered anew. */
@@ -26,7 +29,8 @@ const LINGER_MS = 10_000
  * Follows nodes and functions together, for whoever directs requests to hosts. A node that was ready
  * and vanishes is told for another 10 s: when a store was away for longer than leases last, or has
  * lost its data, all of them vanish at once and are back at once, having served all the time. Whether
- * one has died instead is found out sooner by health checks.
+ * one has died instead is found out sooner by health checks. Functions that the store has lost are
+ * told for as long as hosts serve them: see {@link LossGuard}.
  */
 export class ClusterWatch implements AsyncDisposable {
   readonly #options: ClusterWatchOptions
@@ -35,6 +39,8 @@ export class ClusterWatch implements AsyncDisposable {
   /** When those are left out that are in the store no more, by key. */
   readonly #vanished = new Map<string, Timer>()
   readonly #replicas: readonly [functions: Replica, nodes: Replica]
+  readonly #guard: LossGuard
+  readonly #clock: Clock
   readonly #closing = new AbortController()
   /** Both are made again after a change of what is in them, and stay the same array without one. */
   #functionViews: readonly FunctionView[] | undefined
@@ -44,21 +50,32 @@ export class ClusterWatch implements AsyncDisposable {
   #isComplete = false
 
   constructor(options: ClusterWatchOptions) {
-    const { store, log } = options
+    const { store, log, clock = systemClock, random = Math.random } = options
     this.#options = options
-    this.#replicas = [
-      new Replica({
-        store,
-        log,
-        prefix: FUNCTIONS,
-        onChange: ({ events }) => {
-          this.#applied = this.#applied
-            .then(() => this.#setFunctions(events))
-            .catch(error => this.#report(error))
-        },
-      }),
-      new Replica({ store, log, prefix: NODES, onChange: ({ events }) => this.#setNodes(events) }),
-    ]
+    this.#clock = clock
+    const functions = new Replica({
+      store,
+      log,
+      clock,
+      random,
+      prefix: FUNCTIONS,
+      onChange: change => this.#applyLater(this.#guard.filter(change)),
+    })
+    const nodes = new Replica({
+      store,
+      log,
+      clock,
+      random,
+      prefix: NODES,
+      onChange: ({ events }) => this.#setNodes(events),
+    })
+    this.#replicas = [functions, nodes]
+    this.#guard = new LossGuard({
+      clock,
+      log,
+      isAlive: () => functions.status.connected && functions.entries.size > 0,
+      onGone: keys => this.#applyLater(keys.map(key => ({ key }))),
+    })
   }
 
   /**
@@ -82,6 +99,7 @@ export class ClusterWatch implements AsyncDisposable {
   /** Nothing is told any more; the store stays open. Idempotent. */
   async close(): Promise<void> {
     this.#closing.abort()
+    this.#guard.close()
     for (const timer of this.#vanished.values()) timer.cancel()
     await Promise.all(this.#replicas.map(replica => replica.close()))
     await this.#applied
@@ -89,6 +107,12 @@ export class ClusterWatch implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  #applyLater(events: readonly StoreEvent[]): void {
+    this.#applied = this.#applied
+      .then(() => this.#setFunctions(events))
+      .catch(error => this.#report(error))
   }
 
   async #setFunctions(events: readonly StoreEvent[]): Promise<void> {
@@ -130,7 +154,7 @@ export class ClusterWatch implements AsyncDisposable {
         this.#nodeViews = undefined
         this.#tell()
       }
-      this.#vanished.set(key, (this.#options.clock ?? systemClock).setTimer(leave, LINGER_MS))
+      this.#vanished.set(key, this.#clock.setTimer(leave, LINGER_MS))
     }
   }
 

@@ -3,10 +3,10 @@ import type { Code } from '../function/contract.ts'
 import type { PlacementTarget } from '../function/placement.ts'
 import type { Steps } from '../routing/slices.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { Deployable } from './deployment-target.ts'
 import { FunctionEntries, type FunctionEvent } from './function-entries.ts'
 import type { ArtifactReference, FunctionEntry } from './function-entry.ts'
 import { FUNCTIONS } from './keys.ts'
-import type { Deployable } from './rollout.ts'
 import type { Revision, StoredValue, StoreEvent } from './store.ts'
 
 export interface DesiredOptions {

@@ -36,10 +36,6 @@ export class DrainWatch implements AsyncDisposable {
     })
   }
 
-  get isDraining(): boolean {
-    return this.#isDraining
-  }
-
   /** Begins to watch. Idempotent. */
   start(): void {
     this.#replica.start()

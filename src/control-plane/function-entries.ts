@@ -1,5 +1,5 @@
 import { FezzError } from '../errors.ts'
-import { runAtOnce, type Steps } from '../routing/slices.ts'
+import type { Steps } from '../routing/slices.ts'
 import { parseFunctionEntry } from './entry-schema.ts'
 import type { FunctionEntry } from './function-entry.ts'
 import { FUNCTIONS } from './keys.ts'
@@ -30,14 +30,9 @@ export class FunctionEntries {
     return this.#rejected
   }
 
-  /** Takes changes of the store; what has the same content as before is no event. */
-  apply(events: readonly StoreEvent[]): FunctionEvent[] {
-    return runAtOnce(this.applyInSteps(events))
-  }
-
   /**
-   * The same in steps. Nothing has changed before the last one, so it may be given up; but there
-   * must not be two at once.
+   * Takes changes of the store; what has the same content as before is no event. Nothing has changed
+   * before the last step, so it may be given up; but there must not be two at once.
    */
   *applyInSteps(events: readonly StoreEvent[]): Steps<FunctionEvent[]> {
     const found = new Map<string, FunctionEntry | FezzError | undefined>()

@@ -6,12 +6,12 @@ import { compareRevisions, type Revision, type StoreEvent } from './store.ts'
 export interface LossGuardOptions {
   readonly clock: Clock
   readonly log: Logger
-  /** Quiet time after which a store that has come back to life is believed. */
-  readonly settleMs: number
-  /** What was known before the first listing, if anything. */
-  readonly revision: Revision | undefined
-  /** Whether that was suspect already. */
-  readonly isSuspect: boolean
+  /** Quiet time after which a store that has come back to life is believed. Default 10,000. */
+  readonly settleMs?: number
+  /** What was known before the first listing. Default: nothing. */
+  readonly revision?: Revision
+  /** Whether that was suspect already. Default false. */
+  readonly isSuspect?: boolean
   /** Whether the store answers and has entries. */
   readonly isAlive: () => boolean
   /** Called with the keys that are to be believed gone after all. */
@@ -34,13 +34,15 @@ export class LossGuard {
   readonly #options: LossGuardOptions
   readonly #held = new Set<string>()
   #revision: Revision
+  readonly #settleMs: number
   #isDoubtful: boolean
   #timer: Timer | undefined
 
   constructor(options: LossGuardOptions) {
     this.#options = options
     this.#revision = options.revision ?? '0'
-    this.#isDoubtful = options.isSuspect
+    this.#isDoubtful = options.isSuspect ?? false
+    this.#settleMs = options.settleMs ?? 10_000
   }
 
   /** Keys that the store lacks and that count as there. */
@@ -73,7 +75,7 @@ export class LossGuard {
   #settle(): void {
     this.#timer?.cancel()
     if (this.#held.size === 0) return
-    const { clock, settleMs, isAlive, onGone, log } = this.#options
+    const { clock, isAlive, onGone, log } = this.#options
     this.#timer = clock.setTimer(() => {
       // When it answers again it is listed, and that begins the time anew.
       if (!isAlive()) return
@@ -84,15 +86,15 @@ export class LossGuard {
         'the store is believed again; what it lacks is taken out',
       )
       onGone(gone)
-    }, settleMs)
+    }, this.#settleMs)
   }
 
   #report(before: Revision): void {
-    const { log, settleMs } = this.#options
+    const { log } = this.#options
     const fields = { functions: this.#held.size, revision: this.#revision, before }
     log.error(
       fields,
-      `the store has lost data: its revision went back, and functions are missing; they are served on. Put them back with "fezz apply"; once the store has functions and nothing has changed for ${settleMs / 1000} s, what is still missing is taken out`,
+      `the store has lost data: its revision went back, and functions are missing; they are served on. Put them back with "fezz apply"; once the store has functions and nothing has changed for ${this.#settleMs / 1000} s, what is still missing is taken out`,
     )
   }
 }

@@ -39,6 +39,8 @@ const CONFLICT_BACKOFF = { firstMs: 1_000, maxMs: 15_000 } as const
 const EXPIRY_MARGIN_MS = 5_000
 /** Consul knows no shorter lease, whatever the TTL: twice its shortest session. */
 const CONSUL_EXPIRY_MS = 20_000
+/** Failures while the store can be read that are not just a race. */
+const REFUSALS = 5
 /** Whoever is told to go has other things to do; the lease runs out by itself. */
 const LEAVE_MS = 3_000
 
@@ -71,6 +73,8 @@ export class Membership implements AsyncDisposable {
   /** Of our entry; `undefined` while there is none. */
   #revision: string | undefined
   #conflict: NodeEntry | undefined
+  /** Failures since the last success while the store could be read. */
+  #refusals = 0
   #sinceMs: number
 
   constructor(options: MembershipOptions) {
@@ -245,6 +249,7 @@ export class Membership implements AsyncDisposable {
     const isNew = this.#revision === undefined
     this.#setRevision(revision)
     this.#conflict = undefined
+    this.#refusals = 0
     this.#hasJoined = true
     this.#own.start()
     this.#joined.resolve()
@@ -316,8 +321,11 @@ export class Membership implements AsyncDisposable {
   }
 
   #fail(error: unknown, retryInMs: number): void {
-    // The watch of our entry says it once, loud enough.
-    this.#log.debug({ err: error, retryInMs }, 'this host could not be registered')
+    // Of an outage the watch of our entry tells, once and loud enough; but a store may be read and
+    // take no writes: it is full, or its token may only read.
+    const isRefused = this.#own.status.connected && ++this.#refusals === REFUSALS
+    const level = isRefused ? 'warn' : 'debug'
+    this.#log[level]({ err: error, retryInMs }, 'this host could not be registered; trying again')
     this.#own.start()
     // The store is there, and has perhaps just given our id to another host.
     if (isConflict(error)) return

@@ -2,10 +2,10 @@ import type { Clock } from '../clock.ts'
 import type { Code } from '../function/contract.ts'
 import type { PlacementTarget } from '../function/placement.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { DeploymentTarget } from './deployment-target.ts'
 import type { ArtifactReference } from './function-entry.ts'
 import type { NodeStatus } from './node-entry.ts'
 import type { ResyncReason } from './replica.ts'
-import type { DeploymentTarget } from './rollout.ts'
 import type { Store } from './store.ts'
 
 export interface ReconcilerOptions {

@@ -5,6 +5,7 @@ import { runInSlices, SLICE_MS } from '../routing/slices.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { pause } from './backoff.ts'
 import { Debounce } from './debounce.ts'
+import { Deployer } from './deployer.ts'
 import { DesiredFunctions, type DesiredOptions } from './desired-functions.ts'
 import { FUNCTIONS } from './keys.ts'
 import { LossGuard } from './loss-guard.ts'
@@ -12,7 +13,6 @@ import type { EntryProblem } from './node-entry.ts'
 import { Progress } from './progress.ts'
 import type { ReconcilerOptions, ReconcilerStatus } from './reconciler-options.ts'
 import { Replica, type ReplicaChange } from './replica.ts'
-import { Rollout } from './rollout.ts'
 import { readSnapshot, type Snapshot } from './snapshot.ts'
 import { SnapshotWriter } from './snapshot-writer.ts'
 import type { Revision, StoreEvent } from './store.ts'
@@ -40,7 +40,7 @@ export class Reconciler implements AsyncDisposable {
   readonly #log: Logger
   readonly #desired: DesiredFunctions
   readonly #progress = new Progress()
-  readonly #rollout: Rollout
+  readonly #deployer: Deployer
   readonly #writer: SnapshotWriter | undefined
   readonly #debounce: Debounce
   readonly #closing = new AbortController()
@@ -67,8 +67,8 @@ export class Reconciler implements AsyncDisposable {
     this.#clock = clock
     this.#log = log
     const onRetried = () => this.#tellApplied()
-    this.#rollout = new Rollout({ target, log, clock, random, onRetried })
-    const want: DesiredOptions['want'] = (id, wanted) => this.#rollout.want(id, wanted)
+    this.#deployer = new Deployer({ target, log, clock, random, onRetried })
+    const want: DesiredOptions['want'] = (id, wanted) => this.#deployer.want(id, wanted)
     this.#desired = new DesiredFunctions({ ...options, want })
     this.#debounce = new Debounce({ clock, quietMs: 5, maxMs: 50, run: () => this.#pump() })
     if (snapshotFile === undefined) return
@@ -96,8 +96,8 @@ export class Reconciler implements AsyncDisposable {
       connected,
       revision: this.#progress.revision,
       lagMs: oldestMs === undefined ? 0 : this.#clock.now() - oldestMs,
-      functions: this.#rollout.served,
-      problems: Array.from(problems, asProblem).slice(0, MAX_PROBLEMS),
+      functions: this.#deployer.served,
+      problems: firstOf(problems),
       problemCount: problems.size,
       snapshotSavedAtMs: this.#writer?.savedAtMs ?? this.#snapshotSavedAtMs,
       snapshotError: this.#writer?.lastError,
@@ -125,7 +125,7 @@ export class Reconciler implements AsyncDisposable {
     this.#closing.abort()
     this.#debounce.cancel()
     this.#guard?.close()
-    this.#rollout.close()
+    this.#deployer.close()
     await this.#replica?.close()
     await this.#pumping
     await this.#writer?.close()
@@ -191,7 +191,7 @@ export class Reconciler implements AsyncDisposable {
   }
 
   #follow(snapshot: Snapshot | undefined): void {
-    const { store, log, random, compareEveryMs, settleMs = 10_000 } = this.#options
+    const { store, log, random, compareEveryMs, settleMs } = this.#options
     const replica = new Replica({
       store,
       log,
@@ -205,9 +205,8 @@ export class Reconciler implements AsyncDisposable {
     this.#guard = new LossGuard({
       clock: this.#clock,
       log,
-      settleMs,
-      revision: snapshot?.revision,
-      isSuspect: snapshot?.suspect ?? false,
+      ...(settleMs !== undefined && { settleMs }),
+      ...(snapshot && { revision: snapshot.revision, isSuspect: snapshot.suspect ?? false }),
       isAlive: () => replica.status.connected && replica.entries.size > 0,
       onGone: keys =>
         this.#note(
@@ -278,7 +277,7 @@ export class Reconciler implements AsyncDisposable {
     if (events.length > 0) this.#writer?.changed()
     // Sending this many takes some milliseconds of its own.
     if (events.length > MANY) await setImmediate()
-    const inForce = this.#rollout.send().then(() => {
+    const inForce = this.#deployer.send().then(() => {
       finish()
       this.#tellApplied()
     })
@@ -295,7 +294,7 @@ export class Reconciler implements AsyncDisposable {
   #problems(): Map<string, string> {
     const problems = new Map(this.#desired.problems())
     for (const key of this.#guard?.held ?? []) problems.set(key.slice(FUNCTIONS.length), LOST)
-    for (const [id, message] of this.#rollout.problems) {
+    for (const [id, message] of this.#deployer.problems) {
       if (!problems.has(id)) problems.set(id, message)
     }
     return problems
@@ -345,8 +344,10 @@ export class Reconciler implements AsyncDisposable {
 
 const LOST = 'the store has lost it; it is served on until the store is believed again'
 
-function asProblem([id, message]: [string, string]): EntryProblem {
-  return { id, message }
+function firstOf(problems: ReadonlyMap<string, string>): EntryProblem[] {
+  const first: EntryProblem[] = []
+  for (const [id, message] of problems) if (first.push({ id, message }) === MAX_PROBLEMS) break
+  return first
 }
 
 function eventsOf({ entries }: Snapshot): StoreEvent[] {

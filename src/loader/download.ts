@@ -32,7 +32,7 @@ export interface Downloaded {
 }
 
 /**
- * Writes what comes to a file, piece by piece, and makes sure that it is on the disk.
+ * Writes what comes to a file, piece by piece.
  *
  * @throws FezzError `ARTIFACT_UNAVAILABLE` when a limit is passed, and whatever `read` throws; the
  *   file is then of no use
@@ -56,9 +56,9 @@ export async function download(options: DownloadOptions): Promise<Downloaded> {
   }
   try {
     const chunks = await read(signal)
+    // Not synced: what a crash cuts short is found by its hash, and a loaded function waits for this.
     await using file = await open(path, 'wx')
     await file.writeFile(pass(chunks))
-    await file.sync()
   } catch (error) {
     signal.throwIfAborted()
     throw error

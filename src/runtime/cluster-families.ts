@@ -1,3 +1,4 @@
+import type { RemoteArtifactsStatus } from '../loader/remote-artifacts.ts'
 import { byLabel, family } from '../telemetry/families.ts'
 import type { Family } from '../telemetry/prometheus.ts'
 import type { ClusterMemberStatus } from './cluster-member.ts'
@@ -49,6 +50,25 @@ export function memberFamilies(status: ClusterMemberStatus): Family[] {
       'Whether the store knows of this node: 1 or 0.',
       Number(status.membership.registered),
     ),
+  ]
+}
+
+/** What has become of the code of functions, for `/_metrics`. */
+export function artifactFamilies(status: RemoteArtifactsStatus): Family[] {
+  const { fetched, failed, damaged, removed, fetching, queued, sizeBytes } = status
+  return [
+    family('counter', 'fezz_artifact_events_total', 'What has become of artifacts.', () =>
+      byLabel('event', Object.entries({ fetched, failed, damaged, removed })),
+    ),
+    family(
+      'gauge',
+      'fezz_artifacts_awaited',
+      'Artifacts that are being or going to be fetched.',
+      () => byLabel('state', Object.entries({ fetching, queued })),
+    ),
+    family('gauge', 'fezz_artifact_cache_bytes', 'Disk space that fetched artifacts take.', () => [
+      { value: sizeBytes },
+    ]),
   ]
 }
 

@@ -6,7 +6,7 @@ import { openArtifactStore } from '../loader/artifact-stores/open.ts'
 import { RemoteArtifacts } from '../loader/remote-artifacts.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import { memberFamilies, xdsFamilies } from './cluster-families.ts'
+import { artifactFamilies, memberFamilies, xdsFamilies } from './cluster-families.ts'
 import { ClusterMember, type ClusterMemberOptions } from './cluster-member.ts'
 import type { HostConfig } from './config.ts'
 import { artifactsOf, openConfiguredStore } from './configured-store.ts'
@@ -39,22 +39,19 @@ export class Cluster implements AsyncDisposable {
   #xds: XdsService | undefined
   #closing: Promise<void> | undefined
 
-  private constructor(options: ClusterOptions, store: Store) {
-    const { config, log } = options
-    const address = artifactsOf(config)
+  private constructor(options: ClusterOptions, store: Store, artifacts: RemoteArtifacts) {
     this.#options = options
     this.#store = store
-    this.#artifacts = new RemoteArtifacts({
-      folder: join(config.cacheDir, 'fetched'),
-      ...(address !== undefined && { store: openArtifactStore(address) }),
-      maxBytes: config.artifactCacheBytes,
-      log,
-    })
+    this.#artifacts = artifacts
   }
 
   /** Opens the store, and begins to do what it says. Does not wait for its answer. */
   static async join(options: ClusterOptions): Promise<Cluster> {
-    const cluster = new Cluster(options, await openConfiguredStore(options.config, options.log))
+    const { config, log } = options
+    // Before the store: its address may be a wrong one.
+    const artifacts = remoteArtifacts(config, log)
+    const store = await openConfiguredStore(config, log)
+    const cluster = new Cluster(options, store, artifacts)
     try {
       await cluster.#start()
     } catch (error) {
@@ -118,7 +115,9 @@ export class Cluster implements AsyncDisposable {
     })
     this.#member = member
     metrics.add(() => memberFamilies(member.status()))
+    metrics.add(() => artifactFamilies(this.#artifacts.status()))
     host.describe('controlPlane', () => member.status())
+    host.describe('artifacts', () => this.#artifacts.status())
     member.start().catch(onFailure)
   }
 
@@ -137,4 +136,14 @@ export class Cluster implements AsyncDisposable {
       await Promise.all([this.#artifacts.close(), this.#store.close()])
     }
   }
+}
+
+function remoteArtifacts(config: HostConfig, log: Logger): RemoteArtifacts {
+  const address = artifactsOf(config)
+  return new RemoteArtifacts({
+    folder: join(config.cacheDir, 'fetched'),
+    ...(address !== undefined && { store: openArtifactStore(address) }),
+    maxBytes: config.artifactCacheBytes,
+    log,
+  })
 }

@@ -36,10 +36,13 @@ export async function openConfiguredStore(config: HostConfig, log: Logger): Prom
   })
 }
 
-/** Address of the artifact store; with a store in a folder it is there too, unless it is set. */
+/**
+ * Address of the artifact store; with a store in a folder it is there too, unless it is set. Hidden,
+ * so that the store need not look through it.
+ */
 export function artifactsOf({ artifacts, store }: HostConfig): string | undefined {
   if (artifacts !== '') return artifacts
-  return store?.kind === 'file' ? join(store.folder, 'artifacts') : undefined
+  return store?.kind === 'file' ? join(store.folder, '.artifacts') : undefined
 }
 
 async function readPem(setting: string, file: string): Promise<Buffer | undefined> {

@@ -75,7 +75,7 @@ export const SETTINGS = {
   storeTimeout: kind.duration('3s', 'Time for the store to answer a call.'),
   artifacts: kind.text(
     '<address>',
-    'Artifact store: a folder or an http(s) address. With a file:// store by default its folder `artifacts`.',
+    'Artifact store: a folder or an http(s) address. With a file:// store by default its folder `.artifacts`.',
   ),
   artifactCacheSize: kind.size('1GiB', 'Disk space for fetched artifacts; 0: no bound.'),
   stateDir: kind.folder(

@@ -5,21 +5,20 @@
 export class Histogram {
   /** Upper bounds in seconds, ascending; what lies above all of them is counted too. */
   readonly bounds: readonly number[]
-  readonly #boundsMs: Float64Array
   /** One count per bound, then the overflow, then the sum in milliseconds. */
   readonly #cells: Float64Array
 
   constructor(bounds: readonly number[]) {
     this.bounds = bounds
-    this.#boundsMs = Float64Array.from(bounds, bound => bound * 1000)
     this.#cells = new Float64Array(bounds.length + 2)
   }
 
   record(durationMs: number): void {
-    const bounds = this.#boundsMs
+    const { bounds } = this
     const cells = this.#cells
+    const seconds = durationMs / 1000
     let index = 0
-    while (index < bounds.length && durationMs > bounds[index]!) index++
+    while (index < bounds.length && seconds > bounds[index]!) index++
     cells[index]! += 1
     cells[bounds.length + 1]! += durationMs
   }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { ClusterWatch } from '../../src/control-plane/cluster-watch.ts'
+import { MemoryStore } from '../../src/control-plane/memory/memory-store.ts'
 import type { ClusterView } from '../../src/xds/view.ts'
-import { settled } from '../helpers/fake-clock.ts'
+import { FakeClock, settled } from '../helpers/fake-clock.ts'
 import { RecordedLog } from './recorded-log.ts'
 import { SwitchedStore } from './switched-store.ts'
 
@@ -20,15 +21,18 @@ function setup(onChange?: () => void) {
   const store = new SwitchedStore()
   const log = new RecordedLog()
   const views: ClusterView[] = []
+  const clock = new FakeClock()
   const watch = new ClusterWatch({
     store,
     log,
+    clock,
+    random: () => 0.5,
     onChange: view => {
       views.push(view)
       onChange?.()
     },
   })
-  return { store, log, views, watch, put: store.store.put.bind(store.store) }
+  return { clock, store, log, views, watch, put: store.store.put.bind(store.store) }
 }
 
 const ids = (view: ClusterView | undefined) => view?.functions.map(({ id }) => id)
@@ -59,6 +63,51 @@ describe('the watch of a cluster', () => {
     expect(second?.nodes).toBe(first?.nodes)
     expect(third?.functions).toBe(second?.functions)
     await watch.close()
+    await store.close()
+  })
+
+  it('tells a node that vanishes for another 10 s, unless it was draining', async () => {
+    const { clock, store, views, watch, put } = setup()
+    const nodes = () => views.at(-1)?.nodes.map(({ id }) => id)
+    await put('fezz/v1/nodes/dead', NODE)
+    await put('fezz/v1/nodes/back', NODE)
+    await put('fezz/v1/nodes/gone', NODE.replace('ready', 'draining'))
+    await watch.start()
+    for (const id of ['dead', 'back', 'gone']) await store.store.delete(`fezz/v1/nodes/${id}`)
+    await settled()
+    expect(nodes()).toEqual(['back', 'dead'])
+    await put('fezz/v1/nodes/back', NODE)
+    await clock.advance(9_999)
+    expect(nodes()).toEqual(['back', 'dead'])
+    await clock.advance(1)
+    expect(nodes()).toEqual(['back'])
+    await clock.advance(100_000)
+    expect(nodes()).toEqual(['back'])
+    await watch.close()
+    expect(clock.pending).toBe(0)
+    await store.close()
+  })
+
+  it('goes on telling functions that the store has lost, as long as hosts serve them', async () => {
+    const { clock, store, views, watch, put } = setup()
+    await put('fezz/v1/functions/a', functionAt('/a'))
+    await put('fezz/v1/functions/b', functionAt('/b'))
+    await watch.start()
+    store.cut()
+    await settled()
+    store.store = new MemoryStore()
+    store.mend()
+    await clock.advance(2_000)
+    expect(watch.connected).toBe(true)
+    await clock.advance(60_000)
+    expect(ids(views.at(-1))).toEqual(['a', 'b'])
+    await store.store.put('fezz/v1/functions/a', functionAt('/a2'))
+    await clock.advance(9_000)
+    expect(ids(views.at(-1))).toEqual(['a', 'b'])
+    await clock.advance(1_000)
+    await expect.poll(() => ids(views.at(-1))).toEqual(['a'])
+    await watch.close()
+    expect(clock.pending).toBe(0)
     await store.close()
   })
 

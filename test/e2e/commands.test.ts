@@ -414,7 +414,7 @@ describe('applying', () => {
     expect(await place.output('get', 'functions')).toBe('there are no functions\n')
     // With a store in a folder there is a place for it anyway.
     expect(await apply('')).toMatchObject({ code: 0 })
-    expect(await readdir(place.file('store'))).toContain('artifacts')
+    expect(await readdir(place.file('store'))).toContain('.artifacts')
   })
 
   it('asks for an artifact store where there is none by default', async () => {

@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers'
 import { describe, expect, it } from 'vitest'
 import { type CliHost, serve, temporaryFolder } from '../helpers/cli.ts'
 import { RawClient } from '../http/raw-client.ts'
-import { binary } from '../services/binary.ts'
+import { wrk } from '../services/wrk.ts'
 import { hammer } from './keep-alive-client.ts'
 
 const FUNCTIONS = resolve(import.meta.dirname, 'functions')
@@ -113,13 +113,13 @@ describe('SIGTERM', () => {
   })
 })
 
-const wrk = await binary('wrk', { env: 'FEZZ_WRK', debianPackage: 'wrk' })
+const program = await wrk()
 
-describe.skipIf(wrk === undefined)('SIGTERM under wrk', () => {
+describe.skipIf(program === undefined)('SIGTERM under wrk', () => {
   it('fails no request on an open connection', async () => {
     await using host = await serveFunctions({})
     const url = `http://127.0.0.1:${host.port}/quick`
-    const load = spawn(wrk as string, ['-t1', '-c32', '-d30s', url], { stdio: 'pipe' })
+    const load = spawn(program as string, ['-t1', '-c32', '-d30s', url], { stdio: 'pipe' })
     const summary = text(load.stdout)
     const ended = once(load, 'exit')
     try {

@@ -27,6 +27,23 @@ async function statusOf(server: HostServer): Promise<unknown> {
 }
 
 describe('a host with a store', () => {
+  it('shows how it is connected and what it keeps', async () => {
+    const server = await hostWith({ store: `file://${await temporaryFolder()}`, xdsPort: 0 })
+    await server.listen()
+    await expect.poll(() => server.host.readiness).toBe('ready')
+    expect(await statusOf(server)).toMatchObject({
+      controlPlane: { connected: true, problems: [] },
+      artifacts: { fetched: 0, failed: 0, queued: 0, sizeBytes: 0 },
+    })
+    await expect.poll(() => statusOf(server)).toHaveProperty('xds.connected', true)
+    const response = await server.fetch(new Request('http://fezz.test/_metrics'))
+    const metrics = await response.text()
+    expect(metrics).toContain('\nfezz_store_connected 1\n')
+    expect(metrics).toContain('\nfezz_xds_store_connected 1\n')
+    expect(metrics).toContain('\nfezz_artifact_events_total{event="failed"} 0\n')
+    expect(metrics).toContain('\nfezz_artifact_cache_bytes 0\n')
+  })
+
   it('that is told to end while it waits for the store ends in good order', async () => {
     const server = await hostWith({ store: NO_STORE, drainDelay: '0ms' })
     const running = server.run()

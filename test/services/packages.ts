@@ -7,19 +7,34 @@ import { firstExecutable, onPath, run } from './run.ts'
 /** Gets a program out of a package into the cache and resolves with its path. */
 export type Package = () => Promise<string>
 
-/** A Debian package of the machine's own release; unpacked, never installed. */
-export function debian(name: string, path: string): Package {
+/**
+ * A Debian package of the machine's own release; unpacked, never installed.
+ *
+ * @param libraries packages of shared libraries that the machine may lack; the program finds them
+ */
+export function debian(name: string, path: string, libraries: readonly string[] = []): Package {
+  const launcher = 'launch'
+  const program = libraries.length === 0 ? path : launcher
   return () =>
-    cached(name, path, async scratch => {
-      try {
-        await run('apt-get', ['download', name], { cwd: scratch })
-      } catch {
-        // The lists may be missing or name a version that is gone.
-        await run('apt-get', ['update'])
-        await run('apt-get', ['download', name], { cwd: scratch })
+    cached(name, program, async scratch => {
+      const download = () => run('apt-get', ['download', name, ...libraries], { cwd: scratch })
+      // The lists may be missing or name a version that is gone.
+      await download().catch(() => run('apt-get', ['update']).then(download))
+      for (const file of await readdir(scratch)) {
+        if (file.endsWith('.deb')) await unpackDebian(join(scratch, file), scratch)
       }
-      return unpackDebian(await fileIn(scratch, '.deb'), scratch)
+      if (program === launcher) {
+        await writeFile(join(scratch, 'root', launcher), launching(path), { mode: 0o755 })
+      }
+      return 'root'
     })
+}
+
+function launching(path: string): string {
+  return `#!/bin/sh
+here=$(dirname "$0")
+LD_LIBRARY_PATH=$(echo "$here"/usr/lib/*-linux-gnu) exec "$here/${path}" "$@"
+`
 }
 
 /**

@@ -1,5 +1,5 @@
-import { Argument, type Command, InvalidArgumentError, Option } from 'commander'
 import { parseDuration } from '../../units.ts'
+import { Argument, type Command, InvalidArgumentError, Option } from '../commander.ts'
 import {
   APPLY_SETTINGS,
   addSettings,

@@ -16,7 +16,7 @@ const GATHER_MS = 3
 /** A look everywhere may take this share of the time, at most. */
 const SCAN_SHARE = 0.05
 
-/** Keeps the picture of a folder current for as long as somebody watches. */
+/** Keeps the picture of a folder current from the first watch on. */
 export class FolderFollower {
   readonly #folder: string
   readonly #scanner: FolderScanner

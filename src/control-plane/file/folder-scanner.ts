@@ -76,7 +76,7 @@ export class FolderScanner {
     }
     const { files, folders } = await walk(this.#root)
     this.#folders = folders
-    return new Map(files)
+    return files
   }
 
   #take(

@@ -8,7 +8,7 @@ const AT_ONCE = 8
 
 /** What is in a folder: `.json` files with their state, and folders, both by relative path. */
 export interface Tree {
-  readonly files: ReadonlyMap<string, FileState>
+  readonly files: Map<string, FileState>
   /** The folder itself is `""`. */
   readonly folders: readonly string[]
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { startCluster, type TestCluster } from './cluster-setup.ts'
 
-/** Queries and connections of one host that an outage may cost; seen: 10 to 20. */
+/** Queries and connections of one host that an outage may cost; seen: 1 to 22. */
 const TOLL = 40
 
 describe('hosts on Consul go on, and have everything soon after', () => {

@@ -4,7 +4,7 @@ import { NODES, STATUS } from '../../../src/control-plane/keys.ts'
 import type { Etcd } from '../../services/etcd.ts'
 import { startCluster, type TestCluster } from './cluster-setup.ts'
 
-/** Queries and connections of one host that an outage may cost; seen: 10 to 20. */
+/** Queries and connections of one host that an outage may cost; seen: 2 to 10. */
 const TOLL = 40
 
 describe('hosts on etcd go on, and have everything soon after', () => {

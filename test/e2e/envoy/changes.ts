@@ -43,11 +43,6 @@ export async function restartEach(edge: Edge, pauseMs = 500): Promise<void> {
   }
 }
 
-/** New versions of all functions. */
-export async function rollVersions(edge: Edge, version: string): Promise<void> {
-  await putMixed(edge, version)
-}
-
 /**
  * A new route of a function, a new function, and both gone again. What is there is asked for as soon
  * as the hosts have it, what goes only until then.

@@ -8,6 +8,7 @@ import {
   type FunctionEntryOptions,
 } from '../../../src/control-plane/function-entry.ts'
 import { FunctionStore } from '../../../src/control-plane/function-store.ts'
+import { NODES } from '../../../src/control-plane/keys.ts'
 import { openStore } from '../../../src/control-plane/open-store.ts'
 import type { Store } from '../../../src/control-plane/store.ts'
 import { parseStoreUrl } from '../../../src/control-plane/store-url.ts'
@@ -135,6 +136,12 @@ export class Edge implements AsyncDisposable {
       const all = await Promise.all(hosts.map(host => host.status()))
       return all.every(({ controlPlane }) => Number(controlPlane.revision) >= Number(revision))
     }, `revision ${revision} everywhere`)
+  }
+
+  /** What the store says of a host; `undefined` when it does not know it. */
+  async stateOf(host: HostProcess): Promise<string | undefined> {
+    const found = (await this.store.list(NODES)).entries.get(NODES + host.id)
+    return found && JSON.parse(found.value).state
   }
 
   /** Waits until a host answers this path through Envoy, whatever it says of it. */

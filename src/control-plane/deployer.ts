@@ -1,32 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Clock, Timer } from '../clock.ts'
 import { FezzError } from '../errors.ts'
-import type { Code } from '../function/contract.ts'
-import type { Manifest } from '../function/manifest.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { backoffMs } from './backoff.ts'
+import type { Deployable, DeploymentTarget } from './deployment-target.ts'
 
-/** One version of a function, as a host takes it. */
-export interface Deployable {
-  readonly manifest: Manifest
-  readonly code: Code
-}
-
-/** Where functions are put in force: a host. */
-export interface DeploymentTarget {
-  /**
-   * Puts functions in force and takes others out, as one change. Several may be on their way; of one
-   * function the later one wins.
-   *
-   * @returns those that did not take over; a version before them goes on serving
-   */
-  deploy(change: {
-    readonly set?: readonly Deployable[]
-    readonly remove?: readonly string[]
-  }): Promise<readonly { readonly id: string; readonly error: unknown }[]>
-}
-
-export interface RolloutOptions {
+export interface DeployerOptions {
   readonly target: DeploymentTarget
   readonly log: Logger
   readonly clock: Clock
@@ -71,8 +50,8 @@ const RETRY = { firstMs: 1_000, maxMs: 60_000 } as const
  * Brings the functions of a host to what is wanted: sends what is different, all that is due as one
  * deploy, and sends what has failed again, less and less often, until something else is wanted of it.
  */
-export class Rollout {
-  readonly #options: RolloutOptions
+export class Deployer {
+  readonly #options: DeployerOptions
   readonly #tracked = new Map<string, Tracked>()
   readonly #changed = new Set<Tracked>()
   readonly #problems = new Map<string, string>()
@@ -81,7 +60,7 @@ export class Rollout {
   #served = 0
   #isClosed = false
 
-  constructor(options: RolloutOptions) {
+  constructor(options: DeployerOptions) {
     this.#options = options
   }
 
