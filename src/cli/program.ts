@@ -1,7 +1,6 @@
 import { FezzError } from '../errors.ts'
 import { standardOutput } from '../telemetry/destination.ts'
 import { version } from '../telemetry/version.ts'
-import { addClusterCommands } from './cluster/commands.ts'
 import { Command, CommanderError } from './commander.ts'
 import { serve } from './serve.ts'
 import { addSettings, SERVE_SETTINGS } from './setting-options.ts'
@@ -15,7 +14,8 @@ export async function main(argv: readonly string[]): Promise<number> {
   // Whoever reads the output may have seen enough of it, such as `head`.
   process.stdout.on('error', leaveIfNobodyReads)
   try {
-    await program().parseAsync(argv)
+    const fezz = await program(argv[2])
+    await fezz.parseAsync(argv)
     return 0
   } catch (error) {
     // Help and version end by an error too.
@@ -58,7 +58,8 @@ function leaveIfNobodyReads(error: NodeJS.ErrnoException): void {
   throw error
 }
 
-function program(): Command {
+/** @param called the command that is called: a host that starts does not pay for the others */
+async function program(called: string | undefined): Promise<Command> {
   const fezz = new Command('fezz')
     .description('Fetch-style functions: loaded on demand, run, and unloaded when idle.')
     .version(version)
@@ -73,7 +74,10 @@ function program(): Command {
       serve(paths, { watch, flags }),
     )
   addSettings(serving, SERVE_SETTINGS)
-  addClusterCommands(fezz)
+  if (called !== 'serve') {
+    const { addClusterCommands } = await import('./cluster/commands.ts')
+    addClusterCommands(fezz)
+  }
   return fezz
 }
 

@@ -4,6 +4,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import { backoffMs, pause } from './backoff.ts'
 import { parseNodeEntry } from './entry-schema.ts'
 import { NODES } from './keys.ts'
+import { describeConflict, expiryMs, isRival } from './node-conflict.ts'
 import type { NodeEntry, NodeState } from './node-entry.ts'
 import { Replica } from './replica.ts'
 import type { Lease, Store } from './store.ts'
@@ -35,10 +36,6 @@ export interface MembershipStatus {
 const BACKOFF = { firstMs: 50, maxMs: 1_000 } as const
 /** The watch tells when the other host goes; this is for when it does not. */
 const CONFLICT_BACKOFF = { firstMs: 1_000, maxMs: 15_000 } as const
-/** A store takes a while to notice that a lease has run out. */
-const EXPIRY_MARGIN_MS = 5_000
-/** Consul knows no shorter lease, whatever the TTL: twice its shortest session. */
-const CONSUL_EXPIRY_MS = 20_000
 /** Failures while the store can be read that are not just a race. */
 const REFUSALS = 5
 /** Whoever is told to go has other things to do; the lease runs out by itself. */
@@ -267,57 +264,41 @@ export class Membership implements AsyncDisposable {
 
   /** The host that an entry belongs to, unless it is ours to replace. */
   #otherIn(value: string): NodeEntry | undefined {
-    const { instance, address, port, startedAt } = this.#options.node
-    let other: NodeEntry
     try {
-      other = parseNodeEntry(this.#key, value)
+      const other = parseNodeEntry(this.#key, value)
+      return isRival(this.#options.node, other, this.#hasJoined) ? other : undefined
     } catch (error) {
       this.#log.warn({ err: error }, 'replacing a broken entry of this node')
       return undefined
     }
-    if (other.instance === instance) return undefined
-    if (other.address !== address || other.port !== port) return other
-    // Our predecessor: we hold its port. Of two in different networks that both say so, the one that
-    // was started last has it, so that they don't take it from each other for ever.
-    const isOlder = Date.parse(other.startedAt) < Date.parse(startedAt)
-    return !this.#hasJoined || isOlder ? undefined : other
   }
 
   /** @returns how long to wait for it to go */
   #yieldTo(other: NodeEntry, failures: number): number {
+    const { node, store } = this.#options
     const isNews = this.#conflict?.instance !== other.instance
     this.#setRevision(undefined)
     this.#conflict = other
     const nowMs = this.#clock.now()
     const waitMs = backoffMs(failures, CONFLICT_BACKOFF, this.#random)
     if (this.#hasJoined) {
-      if (isNews) this.#log.error({ other }, this.#describe(other))
+      if (isNews) this.#log.error({ other }, describeConflict(node, other))
       return waitMs
     }
-    // Whoever has died is gone when its lease is.
-    const leastMs = this.#options.store.kind === 'consul' ? CONSUL_EXPIRY_MS : 0
-    const expiryMs = Math.max(this.#ttlMs, leastMs) + EXPIRY_MARGIN_MS
-    this.#giveUpAtMs ??= nowMs + expiryMs
+    const forMs = expiryMs(store.kind, this.#ttlMs)
+    this.#giveUpAtMs ??= nowMs + forMs
     this.#own.start()
     if (nowMs >= this.#giveUpAtMs) {
-      this.#joined.reject(new FezzError('INVALID_CONFIG', this.#describe(other)))
+      this.#joined.reject(new FezzError('INVALID_CONFIG', describeConflict(node, other)))
       this.#leaving.abort()
       void this.#own.close()
       return 0
     }
     if (isNews) {
       const message = 'the id of this node is taken; waiting whether that host is still alive'
-      this.#log.warn({ other, forMs: expiryMs }, message)
+      this.#log.warn({ other, forMs }, message)
     }
     return Math.min(waitMs, this.#giveUpAtMs - nowMs)
-  }
-
-  #describe(other: NodeEntry): string {
-    const { node } = this.#options
-    return (
-      `two hosts have the node id "${node.id}": ${described(other)} is registered, ` +
-      `${described(node)} is this one; give one of them another --node-id`
-    )
   }
 
   #fail(error: unknown, retryInMs: number): void {
@@ -342,9 +323,4 @@ export class Membership implements AsyncDisposable {
 
 function isConflict(error: unknown): boolean {
   return error instanceof FezzError && error.code === 'CONFLICT'
-}
-
-function described({ address, port, instance, startedAt }: Omit<NodeEntry, 'state'>): string {
-  const host = address.includes(':') ? `[${address}]` : address
-  return `${host}:${port} (instance ${instance}, started at ${startedAt})`
 }

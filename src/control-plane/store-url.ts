@@ -18,19 +18,19 @@ export interface EtcdAddress extends CommonAddress {
   readonly password?: Secret
 }
 
-export interface ConsulAddress extends CommonAddress {
+interface ConsulAddress extends CommonAddress {
   readonly kind: 'consul'
   /** An agent: `http://127.0.0.1:8500`, or `https:`. */
   readonly endpoint: string
 }
 
-export interface FileAddress extends CommonAddress {
+interface FileAddress extends CommonAddress {
   readonly kind: 'file'
   /** Absolute, or relative to the working folder. */
   readonly folder: string
 }
 
-export interface MemoryAddress extends CommonAddress {
+interface MemoryAddress extends CommonAddress {
   readonly kind: 'memory'
 }
 

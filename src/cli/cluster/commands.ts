@@ -8,7 +8,7 @@ import {
 } from '../setting-options.ts'
 import type { Kind } from './get.ts'
 
-/** Adds the commands on the store. Each is loaded when it is called: `serve` is not to pay for them. */
+/** Adds the commands on the store. What each does is loaded when it is called. */
 export function addClusterCommands(fezz: Command): void {
   addApply(fezz)
   addGet(fezz)
