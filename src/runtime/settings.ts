@@ -34,7 +34,7 @@ export const SETTINGS = {
     "Idle time of a kept connection; more than a proxy's in front.",
   ),
   drainDelay: kind.duration(
-    '500ms',
+    '1s',
     'Time at shutdown in which connections still take a last request.',
     { zero: true },
   ),

@@ -64,7 +64,7 @@ export class SystemEndpoints {
       .render()
       .then(
         ({ contentType, body }) =>
-          new FastResponse(body, { headers: { 'content-type': contentType } }),
+          new FastResponse(ReadableStream.from(body), { headers: { 'content-type': contentType } }),
       )
   }
 

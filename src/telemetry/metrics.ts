@@ -2,7 +2,7 @@ import type { FezzErrorCode } from '../errors.ts'
 import { EventLoopDelay } from './event-loop-delay.ts'
 import { byLabel, family, functionFamilies, processFamilies } from './families.ts'
 import { FunctionMetrics } from './function-metrics.ts'
-import { type Family, renderFamilies } from './prometheus.ts'
+import { type Exposition, type Family, renderFamilies } from './prometheus.ts'
 
 export type { FunctionMetrics } from './function-metrics.ts'
 
@@ -59,7 +59,7 @@ export class Metrics implements Disposable {
   }
 
   /** The Prometheus text exposition of it all. Gives way to requests while it works. */
-  render(): Promise<{ contentType: string; body: string }> {
+  render(): Promise<Exposition> {
     const source = this.#source
     return renderFamilies([
       ...functionFamilies(this.#functions),

@@ -22,6 +22,13 @@ export interface Family {
   samples(): Iterable<Sample>
 }
 
+/** What is answered to a scrape. */
+export interface Exposition {
+  readonly contentType: string
+  /** UTF-8, in pieces: to join those of many functions would hold up requests. */
+  readonly body: readonly Buffer[]
+}
+
 /** The part of prom-client that is used: its rendering of one metric. */
 interface Renderer {
   readonly contentType: string
@@ -43,11 +50,9 @@ async function loadRenderer(): Promise<Renderer> {
  * The families in the Prometheus text format, rendered by prom-client in slices, so that a scrape
  * of many functions never holds up requests.
  */
-export async function renderFamilies(
-  families: Iterable<Family>,
-): Promise<{ contentType: string; body: string }> {
+export async function renderFamilies(families: Iterable<Family>): Promise<Exposition> {
   const registry = await loadRenderer()
-  const parts: string[] = []
+  const parts: Buffer[] = []
   let budget = SLICE
   for (const family of families) {
     let slice: Sample[] = []
@@ -58,7 +63,8 @@ export async function renderFamilies(
         get: () => ({ name, help, type, values: slice }),
       })
       // HELP and TYPE may occur once per family.
-      parts.push(first ? text : text.slice(text.indexOf('\n', text.indexOf('\n') + 1) + 1), '\n')
+      const lines = first ? text : text.slice(text.indexOf('\n', text.indexOf('\n') + 1) + 1)
+      parts.push(Buffer.from(`${lines}\n`))
       first = false
       slice = []
     }
@@ -72,5 +78,5 @@ export async function renderFamilies(
     }
     if (slice.length > 0) await renderSlice()
   }
-  return { contentType: registry.contentType, body: parts.join('') }
+  return { contentType: registry.contentType, body: parts }
 }

@@ -56,7 +56,7 @@ describe('defaults', () => {
       queueTimeoutMs: 1_000,
       headersTimeoutMs: 65_000,
       keepAliveTimeoutMs: 60_000,
-      drainDelayMs: 500,
+      drainDelayMs: 1_000,
       drainTimeoutMs: 30_000,
       loadTimeoutMs: 30_000,
       unloadTimeoutMs: 10_000,

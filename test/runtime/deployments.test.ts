@@ -381,7 +381,7 @@ describe('a removed function', () => {
 
   it('is counted until it is unloaded, and then no more', async () => {
     const { v1, host, metrics, clock } = await serving()
-    const scrape = async () => (await metrics.render()).body
+    const scrape = async () => Buffer.concat((await metrics.render()).body).toString()
     const counted = metrics.forFunction('f')
     await host.deploy({ remove: ['f'] })
     expect(await scrape()).toContain('fezz_requests_in_flight{function="f"} 1')

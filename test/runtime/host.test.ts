@@ -309,7 +309,7 @@ describe('what reaches no function', () => {
     expect(await refused.json()).toMatchObject({ code: 'OVERLOADED' })
     expect((await fetch('/_health')).status).toBe(200)
     expect((await fetch('/nowhere')).status).toBe(404)
-    expect((await metrics.render()).body).toContain(
+    expect(Buffer.concat((await metrics.render()).body).toString()).toContain(
       'fezz_requests_rejected_total{code="OVERLOADED"} 1',
     )
 

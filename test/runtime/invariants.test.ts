@@ -190,7 +190,7 @@ it('5: a request sees one route table', async () => {
     }
     await deployed
   }
-  expect((await metrics.render()).body).toContain('fezz_routes 500')
+  expect(Buffer.concat((await metrics.render()).body).toString()).toContain('fezz_routes 500')
 })
 
 it('7: what leaves the host on an error is a code, a short message and a request id; the cause goes to the log only', async () => {

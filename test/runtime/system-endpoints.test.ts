@@ -120,7 +120,9 @@ describe('/_metrics', () => {
     const seen = [(await states())['f v1']]
     const look = async () => {
       seen.push((await states())['f v1'])
-      expect((await metrics.render()).body).toContain(`fezz_functions{state="${seen.at(-1)}"} 1`)
+      expect(Buffer.concat((await metrics.render()).body).toString()).toContain(
+        `fezz_functions{state="${seen.at(-1)}"} 1`,
+      )
     }
     request('/f')
     await look()

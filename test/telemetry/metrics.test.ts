@@ -17,7 +17,7 @@ afterEach(() => {
 
 /** The samples of a scrape: `name{labels}` to value. */
 async function scrape(): Promise<Map<string, number>> {
-  const { body } = await metrics.render()
+  const body = Buffer.concat((await metrics.render()).body).toString()
   return new Map(
     body
       .split('\n')
@@ -141,7 +141,7 @@ describe('a scrape', () => {
       if (!done) setImmediate(count)
     }
     setImmediate(count)
-    const { body } = await metrics.render()
+    const body = Buffer.concat((await metrics.render()).body).toString()
     done = true
     expect(turns).toBeGreaterThan(20)
     const help = body.split('\n').filter(line => line.startsWith('# HELP'))
@@ -173,7 +173,7 @@ describe('a scrape', () => {
         fn.recordUnload('evicted')
         fn.recordError('FUNCTION_ERROR')
       }
-      const { body } = await metrics.render()
+      const body = Buffer.concat((await metrics.render()).body).toString()
       expect(await complaints(checker!, body)).toBe('')
     })
 
