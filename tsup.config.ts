@@ -5,6 +5,7 @@ import { defineConfig } from 'tsup'
 export default defineConfig({
   entry: {
     index: 'src/index.ts',
+    'control-plane': 'src/control-plane/index.ts',
     decorators: 'decorators/index.ts',
     cli: 'src/cli/main.ts',
     'manifest-worker': 'src/loader/manifest-worker.ts',

@@ -132,7 +132,7 @@ const nodeSchema = z.object(
     labels: z._default(labels, {}),
     capacity: z._default(whole(1, 128), 1),
     state: oneOf<NodeState>(NODE_STATES),
-    instance: word,
+    run: word,
     version: word,
     startedAt: time,
   },

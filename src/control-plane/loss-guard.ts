@@ -19,16 +19,18 @@ export interface LossGuardOptions {
 }
 
 /**
- * Tells entries that somebody has deleted from those that the store has lost. A revision that goes
- * backwards means that the store has lost data: it was wiped, or restored from a backup. What a
- * listing lacks then is held, and served on, until the store
+ * Tells entries that somebody has deleted from those that the store has lost. A listing whose revision
+ * went backwards, or that has nothing at all, means that the store was wiped, or restored from a
+ * backup. What such a listing lacks is held, and served on, until the store
  *
  * - has it again, or
  * - has entries and none has changed for `settleMs`: then somebody has put back what they want, and
  *   what is still missing goes. So nothing is taken down while `fezz apply` puts back one by one.
  *
- * An empty store is never believed here, however far its revision has come: the hosts' own entries
- * count it up. Entries that a store has, and deletions that its watch tells, are always believed.
+ * An empty store is never believed, however far its revision has come: the hosts' own entries count it
+ * up. Who deletes the last function while nobody watches is taken for a loss, too, and told so; the
+ * other mistake would take everything down. Entries that a store has, and deletions that its watch
+ * tells, are always believed.
  */
 export class LossGuard {
   readonly #options: LossGuardOptions
@@ -56,7 +58,8 @@ export class LossGuard {
     const isBack = compareRevisions(revision, before) < 0
     this.#revision = revision
     for (const { key, stored } of events) if (stored !== undefined) this.#held.delete(key)
-    if (!isListing || !(isBack || this.#isDoubtful)) {
+    const isEmpty = isListing && !this.#options.isAlive()
+    if (!isListing || !(isBack || isEmpty || this.#isDoubtful)) {
       this.#settle()
       return events
     }
@@ -94,7 +97,7 @@ export class LossGuard {
     const fields = { functions: this.#held.size, revision: this.#revision, before }
     log.error(
       fields,
-      `the store has lost data: its revision went back, and functions are missing; they are served on. Put them back with "fezz apply"; once the store has functions and nothing has changed for ${this.#settleMs / 1000} s, what is still missing is taken out`,
+      `the store seems to have lost data: functions are missing; they are served on. Put them back with "fezz apply"; once the store has functions and nothing has changed for ${this.#settleMs / 1000} s, what is still missing is taken out. If nothing is to be served, start again with an empty stateDir`,
     )
   }
 }

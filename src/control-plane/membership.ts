@@ -276,7 +276,7 @@ export class Membership implements AsyncDisposable {
   /** @returns how long to wait for it to go */
   #yieldTo(other: NodeEntry, failures: number): number {
     const { node, store } = this.#options
-    const isNews = this.#conflict?.instance !== other.instance
+    const isNews = this.#conflict?.run !== other.run
     this.#setRevision(undefined)
     this.#conflict = other
     const nowMs = this.#clock.now()

@@ -14,7 +14,7 @@ const CONSUL_EXPIRY_MS = 20_000
  * @param hasJoined whether `own` has been registered before
  */
 export function isRival(own: Node, found: Node, hasJoined: boolean): boolean {
-  if (found.instance === own.instance) return false
+  if (found.run === own.run) return false
   if (found.address !== own.address || found.port !== own.port) return true
   // Our predecessor: we hold its port. Of two in different networks that both say so, the one that
   // was started last has it, so that they don't take it from each other for ever.
@@ -34,7 +34,7 @@ export function describeConflict(own: Node, other: Node): string {
   )
 }
 
-function described({ address, port, instance, startedAt }: Node): string {
+function described({ address, port, run, startedAt }: Node): string {
   const host = address.includes(':') ? `[${address}]` : address
-  return `${host}:${port} (instance ${instance}, started at ${startedAt})`
+  return `${host}:${port} (run ${run}, started at ${startedAt})`
 }

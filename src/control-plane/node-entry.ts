@@ -15,7 +15,7 @@ export interface NodeEntry {
   readonly capacity: number
   readonly state: NodeState
   /** New with every start: tells a host that came back from another one with its id. */
-  readonly instance: string
+  readonly run: string
   /** Of Fezz. */
   readonly version: string
   /** ISO 8601. */

@@ -5,7 +5,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { DeploymentTarget } from './deployment-target.ts'
 import type { ArtifactReference } from './function-entry.ts'
 import type { NodeStatus } from './node-entry.ts'
-import type { ResyncReason } from './replica.ts'
+import type { ListingReason } from './replica.ts'
 import type { Store } from './store.ts'
 
 export interface ReconcilerOptions {
@@ -48,7 +48,7 @@ export interface ReconcilerStatus extends NodeStatus {
   /** `undefined` until the first state is in force. */
   readonly startedFrom: 'store' | 'snapshot' | undefined
   /** Listings of the store, by reason. */
-  readonly resyncs: ReadonlyMap<ResyncReason, number>
+  readonly listings: ReadonlyMap<ListingReason, number>
   /** Entries that a periodic compare had to mend. */
   readonly repaired: number
   /** The store has lost functions that are served on. */

@@ -102,7 +102,7 @@ export class Reconciler implements AsyncDisposable {
       snapshotSavedAtMs: this.#writer?.savedAtMs ?? this.#snapshotSavedAtMs,
       snapshotError: this.#writer?.lastError,
       startedFrom: this.#startedFrom,
-      resyncs: listings ?? new Map(),
+      listings: listings ?? new Map(),
       repaired,
       suspect: this.#isSuspect,
     }

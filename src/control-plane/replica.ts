@@ -14,10 +14,10 @@ import {
   type StoreEvent,
 } from './store.ts'
 
-const RESYNC_REASONS = ['start', 'watch_lost', 'unavailable', 'ended', 'compare'] as const
+const LISTING_REASONS = ['start', 'watch_lost', 'unavailable', 'ended', 'compare'] as const
 
 /** Why a listing was made: the first one, what ended the watch before it, or the periodic compare. */
-export type ResyncReason = (typeof RESYNC_REASONS)[number]
+export type ListingReason = (typeof LISTING_REASONS)[number]
 
 /** What is different from what was told before; `events` may be empty when only the revision moved. */
 export interface ReplicaChange {
@@ -51,7 +51,7 @@ export interface ReplicaStatus {
   /** Everything up to here has been told; `undefined` before anything is known. */
   readonly revision: Revision | undefined
   /** Listings made so far, by reason. */
-  readonly listings: ReadonlyMap<ResyncReason, number>
+  readonly listings: ReadonlyMap<ListingReason, number>
   /** Entries that a periodic compare found wrong and mended: the watch had missed them. */
   readonly repaired: number
 }
@@ -78,7 +78,7 @@ export class Replica implements AsyncDisposable {
   readonly #random: () => number
   readonly #log: Logger
   readonly #entries: Map<string, StoredValue>
-  readonly #listings = new Map<ResyncReason, number>(RESYNC_REASONS.map(reason => [reason, 0]))
+  readonly #listings = new Map<ListingReason, number>(LISTING_REASONS.map(reason => [reason, 0]))
   readonly #synced = Promise.withResolvers<void>()
   readonly #closing = new AbortController()
   #watching = new AbortController()
@@ -142,7 +142,7 @@ export class Replica implements AsyncDisposable {
 
   async #run(): Promise<void> {
     const { signal } = this.#closing
-    let reason: ResyncReason = 'start'
+    let reason: ListingReason = 'start'
     while (!signal.aborted) {
       reason = await this.#follow(reason)
       if (reason === 'compare') continue
@@ -155,7 +155,7 @@ export class Replica implements AsyncDisposable {
   }
 
   /** One listing and the watch from there. @returns why it ended */
-  async #follow(reason: ResyncReason): Promise<ResyncReason> {
+  async #follow(reason: ListingReason): Promise<ListingReason> {
     const { store, prefix } = this.#options
     let listedAtMs = Number.POSITIVE_INFINITY
     try {
@@ -175,7 +175,7 @@ export class Replica implements AsyncDisposable {
     }
   }
 
-  async #watch(from: Revision): Promise<ResyncReason> {
+  async #watch(from: Revision): Promise<ListingReason> {
     const { store, prefix, compareEveryMs = 60_000 } = this.#options
     const watching = new AbortController()
     this.#watching = watching
@@ -199,7 +199,7 @@ export class Replica implements AsyncDisposable {
     return isCompare ? 'compare' : 'ended'
   }
 
-  async #takeListing({ entries, revision }: Listing, reason: ResyncReason): Promise<void> {
+  async #takeListing({ entries, revision }: Listing, reason: ListingReason): Promise<void> {
     const compared = differences(this.#entries, entries)
     const events = await runInSlices(compared, SLICE_MS, this.#closing.signal)
     if (reason === 'compare') this.#repaired += events.filter(this.#wasMissed).length

@@ -8,7 +8,7 @@ import type { XdsServiceStatus } from './xds-service.ts'
 export function memberFamilies(status: ClusterMemberStatus): Family[] {
   const gauge = (name: string, help: string, value: number | undefined) =>
     family('gauge', name, help, () => (value === undefined ? [] : [{ value }]))
-  const { snapshotSavedAtMs, resyncs } = status
+  const { snapshotSavedAtMs, listings } = status
   return [
     gauge('fezz_store_connected', 'Whether the store answers: 1 or 0.', Number(status.connected)),
     gauge(
@@ -32,7 +32,7 @@ export function memberFamilies(status: ClusterMemberStatus): Family[] {
       Number(status.suspect),
     ),
     family('counter', 'fezz_store_listings_total', 'Listings of the store, by reason.', () =>
-      byLabel('reason', Object.entries(resyncs)),
+      byLabel('reason', Object.entries(listings)),
     ),
     family(
       'counter',

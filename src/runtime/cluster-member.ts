@@ -26,11 +26,11 @@ export interface ClusterMemberOptions {
 }
 
 /** Plain data, that can be told as JSON. */
-export interface ClusterMemberStatus extends Omit<ReconcilerStatus, 'resyncs' | 'snapshotError'> {
+export interface ClusterMemberStatus extends Omit<ReconcilerStatus, 'listings' | 'snapshotError'> {
   readonly node: string
   readonly membership: MembershipStatus
   /** Listings of the store, by reason. */
-  readonly resyncs: Readonly<Record<string, number>>
+  readonly listings: Readonly<Record<string, number>>
   readonly snapshotError: string | undefined
 }
 
@@ -104,12 +104,12 @@ export class ClusterMember implements AsyncDisposable {
   }
 
   status(): ClusterMemberStatus {
-    const { resyncs, snapshotError, ...rest } = this.#reconciler.status()
+    const { listings, snapshotError, ...rest } = this.#reconciler.status()
     return {
       node: this.#options.node.id,
       membership: this.#membership.status(),
       ...rest,
-      resyncs: Object.fromEntries(resyncs),
+      listings: Object.fromEntries(listings),
       snapshotError: snapshotError === undefined ? undefined : String(snapshotError),
     }
   }

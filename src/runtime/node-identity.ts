@@ -27,7 +27,7 @@ export async function nodeIdentity(
     zone: nodeZone,
     labels: nodeLabels,
     capacity: nodeCapacity,
-    instance: randomUUID(),
+    run: randomUUID(),
     version,
     startedAt: new Date().toISOString(),
   }

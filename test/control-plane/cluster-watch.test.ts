@@ -10,7 +10,7 @@ const NODE = JSON.stringify({
   address: '10.0.0.1',
   port: 8080,
   state: 'ready',
-  instance: 'first',
+  run: 'first',
   version: '1.0.0',
   startedAt: '2026-11-21T10:00:00.000Z',
 })

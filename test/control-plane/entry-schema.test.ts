@@ -320,7 +320,7 @@ const NODE = {
   labels: { disk: 'ssd' },
   capacity: 2,
   state: 'ready',
-  instance: 'i1',
+  run: 'i1',
   version: '0.4.0',
   startedAt: '2026-11-21T12:00:00.000Z',
 }

@@ -72,7 +72,7 @@ async function until(holds: () => Promise<unknown> | unknown, withinMs: number):
   return Date.now() - startedAt
 }
 
-const SECOND = { instance: 'second', startedAt: '2026-11-21T11:00:00.000Z' }
+const SECOND = { run: 'second', startedAt: '2026-11-21T11:00:00.000Z' }
 const etcdUrl = ({ port }: { readonly port: number }) => `etcd://127.0.0.1:${port}`
 const consulUrl = ({ port }: { readonly port: number }) => `consul://127.0.0.1:${port}`
 
@@ -131,7 +131,7 @@ describe.skipIf((await etcdProgram()) === undefined)(
       expect(await until(async () => (await entry())?.state === 'ready', 5_000)).toBeLessThan(2_000)
       // etcd gives old leases their whole time again when it starts: the entry must outlive that.
       await sleep(4_000)
-      expect(await entry()).toMatchObject({ instance: 'first' })
+      expect(await entry()).toMatchObject({ run: 'first' })
       host.child.kill('SIGTERM')
       await host.closed
       expect(await entry()).toBeUndefined()
@@ -147,15 +147,15 @@ describe.skipIf((await etcdProgram()) === undefined)(
       const [code] = await second.closed
       expect(code).toBe(1)
       const message = second.said('refused')[0]?.err?.message
-      expect(message).toContain('10.0.0.1:8080 (instance first,')
-      expect(message).toContain('10.0.0.1:9090 (instance second,')
-      expect(await entry()).toMatchObject({ instance: 'first' })
+      expect(message).toContain('10.0.0.1:8080 (run first,')
+      expect(message).toContain('10.0.0.1:9090 (run second,')
+      expect(await entry()).toMatchObject({ run: 'first' })
       start({ url, ttlMs: 2_000, node: SECOND })
-      await until(async () => (await entry())?.instance === 'second', 10_000)
+      await until(async () => (await entry())?.run === 'second', 10_000)
       await until(() => first.lines.some(line => line.level === 'error'), 5_000)
       first.child.kill('SIGTERM')
       await first.closed
-      expect(await entry()).toMatchObject({ instance: 'second', state: 'ready' })
+      expect(await entry()).toMatchObject({ run: 'second', state: 'ready' })
     })
   },
   60_000,
@@ -171,11 +171,11 @@ describe.skipIf((await consulProgram()) === undefined)(
       const first = start({ url, ttlMs: 10_000 })
       await until(async () => (await entry())?.state === 'ready', 10_000)
       const second = start({ url, ttlMs: 10_000, node: SECOND })
-      await until(async () => (await entry())?.instance === 'second', 10_000)
+      await until(async () => (await entry())?.run === 'second', 10_000)
       await until(() => first.lines.some(line => line.level === 'error'), 5_000)
       first.child.kill('SIGTERM')
       await first.closed
-      expect(await entry()).toMatchObject({ instance: 'second', state: 'ready' })
+      expect(await entry()).toMatchObject({ run: 'second', state: 'ready' })
       await consul.kill()
       await consul.restart()
       await until(async () => (await entry())?.state === 'ready', 15_000)

@@ -38,7 +38,7 @@ export function nodeEntry(over: Partial<NodeEntry> = {}): NodeEntry {
     labels: {},
     capacity: 1,
     state: 'starting',
-    instance: 'first',
+    run: 'first',
     version: '1.0.0',
     startedAt: '2026-11-21T10:00:00.000Z',
     ...over,

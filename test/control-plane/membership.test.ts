@@ -201,7 +201,7 @@ describe('without the store', () => {
 })
 
 describe('two hosts with one id', () => {
-  const SECOND = { instance: 'second', startedAt: '2026-11-21T11:00:00.000Z' }
+  const SECOND = { run: 'second', startedAt: '2026-11-21T11:00:00.000Z' }
   const ELSEWHERE = { ...SECOND, address: '10.0.0.2', port: 9090 }
 
   it('the second is refused when the first has not gone in time; the first stays', async () => {
@@ -217,8 +217,8 @@ describe('two hosts with one id', () => {
     expect(joined.error).toMatchObject({
       code: 'INVALID_CONFIG',
       message:
-        'two hosts have the node id "a": 10.0.0.1:8080 (instance first, started at ' +
-        '2026-11-21T10:00:00.000Z) is registered, 10.0.0.2:9090 (instance second, started at ' +
+        'two hosts have the node id "a": 10.0.0.1:8080 (run first, started at ' +
+        '2026-11-21T10:00:00.000Z) is registered, 10.0.0.2:9090 (run second, started at ' +
         '2026-11-21T11:00:00.000Z) is this one; give one of them another --node-id',
     })
     expect(await world.entry()).toEqual(nodeEntry())
@@ -268,7 +268,7 @@ describe('two hosts with one id', () => {
     expect(second.store.puts).toBe(1)
     expect(first.membership.status()).toMatchObject({
       registered: false,
-      conflict: { instance: 'second' },
+      conflict: { run: 'second' },
     })
     expect(first.membership.lease).toBeUndefined()
     await first.membership.leave()
@@ -291,7 +291,7 @@ describe('two hosts with one id', () => {
       conflict: nodeEntry(ELSEWHERE),
     })
     const errors = first.log.lines.filter(line => line.startsWith('error'))
-    expect(errors).toEqual([expect.stringContaining('10.0.0.2:9090 (instance second')])
+    expect(errors).toEqual([expect.stringContaining('10.0.0.2:9090 (run second')])
     await second.membership.leave()
     await settled()
     expect(await world.entry()).toEqual(nodeEntry())

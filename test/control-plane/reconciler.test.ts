@@ -198,7 +198,7 @@ describe('a reconciler', () => {
     expect(world.host.told()).toEqual(['a@2 d@1 -b'])
     const status = reconciler.status()
     expect(status).toMatchObject({ connected: true, revision: '6' })
-    expect(status.resyncs.get('unavailable')).toBe(1)
+    expect(status.listings.get('unavailable')).toBe(1)
   })
 
   it('mends with the periodic compare what the watch has missed', async () => {
@@ -845,7 +845,7 @@ describe('a reconciler whose store has lost data', () => {
     expect(third.status().suspect).toBe(true)
   })
 
-  it('believes an empty store whose revision went on', async () => {
+  it('13: serves on when an empty store has a revision that went on', async () => {
     await using world = new ReconcilerWorld()
     for (const id of many) await world.put(id, '1')
     const reconciler = await world.started()
@@ -853,8 +853,25 @@ describe('a reconciler whose store has lost data', () => {
     await settled()
     for (const id of many) await world.delete(id)
     world.store.mend()
-    await world.clock.advance(1_000)
-    expect(world.host.told()).toEqual(['-a -b -c'])
+    await world.clock.advance(60_000)
+    expect(world.host.told()).toEqual([])
+    expect(reconciler.status().suspect).toBe(true)
+    await world.put('a', '2')
+    await world.clock.advance(10_100)
+    expect(world.running).toEqual({ a: '2' })
     expect(reconciler.status().suspect).toBe(false)
+  })
+
+  it('believes that all functions but one were deleted while nobody watched', async () => {
+    await using world = new ReconcilerWorld()
+    for (const id of many) await world.put(id, '1')
+    await world.started()
+    world.store.cut()
+    await settled()
+    await world.delete('a')
+    await world.delete('b')
+    world.store.mend()
+    await world.clock.advance(1_000)
+    expect(world.running).toEqual({ c: '1' })
   })
 })

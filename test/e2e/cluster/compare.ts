@@ -22,7 +22,7 @@ export interface HostStatus {
     readonly problems: readonly { readonly id: string; readonly message: string }[]
     readonly startedFrom?: 'store' | 'snapshot'
     readonly snapshotSavedAtMs?: number
-    readonly resyncs: Readonly<Record<string, number>>
+    readonly listings: Readonly<Record<string, number>>
     readonly repaired: number
     readonly suspect: boolean
     readonly membership: { readonly registered: boolean; readonly state: string }
