@@ -6,6 +6,8 @@ export default defineConfig({
     globalSetup: ['test/helpers/build.ts', 'test/services/broker.ts'],
     testTimeout: 20_000,
     hookTimeout: 60_000,
+    // Most of the long ones wait for real servers; by default two cores have one worker.
+    maxWorkers: 3,
     coverage: { provider: 'v8', include: ['src/**', 'decorators/**'] },
   },
 })

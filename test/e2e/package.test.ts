@@ -143,8 +143,8 @@ describe.skipIf(!isReachable)('the package', () => {
     'is clean to arethetypeswrong',
     async () => {
       const args = ['--yes', '@arethetypeswrong/cli', tarball, '--profile', 'esm-only']
-      // A line or a row of a table, depending on where it thinks it writes to.
-      expect(await run('npx', args, ROOT)).toMatch(/node16 \(from ESM\)[\s│:]*🟢/u)
+      // It fails where something is wrong; this is for a run that has looked at nothing.
+      expect(await run('npx', args, ROOT)).toContain('🟢 (ESM)')
     },
     MINUTES_MS,
   )

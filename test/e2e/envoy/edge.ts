@@ -20,7 +20,7 @@ import { type Etcd, startEtcd } from '../../services/etcd.ts'
 import { freePorts } from '../../services/ports.ts'
 import { run } from '../../services/run.ts'
 import { dynamicConfig, type Kind, staticConfig } from './envoy-config.ts'
-import { HostProcess } from './host-process.ts'
+import { environmentOfOthers, HostProcess } from './host-process.ts'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
 
@@ -156,7 +156,7 @@ export class Edge implements AsyncDisposable {
   /** Runs `fezz ...args` on the store. */
   fezz(...args: readonly string[]): Promise<string> {
     const env = {
-      ...process.env,
+      ...environmentOfOthers(),
       FEZZ_STORE: `etcd://127.0.0.1:${this.etcd.port}`,
       FEZZ_ARTIFACTS: join(this.#folder, 'artifacts'),
       FEZZ_CACHE_DIR: join(this.#folder, 'cli-cache'),

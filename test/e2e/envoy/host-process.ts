@@ -53,12 +53,9 @@ export class HostProcess implements AsyncDisposable {
 
   /** Starts it without waiting. */
   spawn(): ChildProcess {
-    const own = Object.entries(process.env).filter(
-      ([name]) => !/^(?:FEZZ_|VITEST|NODE_OPTIONS)/.test(name),
-    )
     const child = spawn(process.execPath, [this.#cli, 'serve'], {
       env: {
-        ...Object.fromEntries(own),
+        ...environmentOfOthers(),
         FEZZ_HOST: '127.0.0.1',
         FEZZ_PORT: String(this.port),
         FEZZ_NODE_ID: this.id,
@@ -113,4 +110,12 @@ export interface HostStatus {
     readonly membership: { readonly state: string }
   }
   readonly xds?: { readonly clients: readonly unknown[]; readonly lastNack?: unknown }
+}
+
+/** The machine's environment without what is meant for Fezz or for this test run. */
+export function environmentOfOthers(): NodeJS.ProcessEnv {
+  const others = Object.entries(process.env).filter(
+    ([name]) => !/^(?:FEZZ_|VITEST|NODE_OPTIONS)/.test(name),
+  )
+  return Object.fromEntries(others)
 }
