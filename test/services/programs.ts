@@ -1,0 +1,27 @@
+import { consulProgram } from './consul.ts'
+import { envoyProgram } from './envoy.ts'
+import { etcdctlProgram, etcdProgram } from './etcd.ts'
+import { promtool } from './promtool.ts'
+import { workerd } from './workerd.ts'
+import { wrk } from './wrk.ts'
+
+const PROGRAMS = [
+  etcdProgram,
+  etcdctlProgram,
+  consulProgram,
+  envoyProgram,
+  promtool,
+  workerd,
+  wrk,
+] as const
+
+/**
+ * Gets every program before the first test of a run that may do without none of them: what a first
+ * run builds and downloads takes longer than a test may.
+ *
+ * @throws when one cannot be had
+ */
+export async function setup(): Promise<void> {
+  if (process.env['FEZZ_REQUIRE_SERVICES'] !== '1') return
+  for (const program of PROGRAMS) await program()
+}
