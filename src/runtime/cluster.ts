@@ -92,6 +92,9 @@ export class Cluster implements AsyncDisposable {
         port: config.xdsPort,
         listener: { address: config.envoyHost, port: config.envoyPort },
         log,
+        onKnown: () => {
+          if (!servesFunctions) onReadiness('ready')
+        },
       })
       this.#xds = xds
       metrics.add(() => xdsFamilies(xds.status()))
@@ -99,7 +102,6 @@ export class Cluster implements AsyncDisposable {
       await xds.start()
     }
     if (servesFunctions) await this.#joinAsNode()
-    else onReadiness('ready')
   }
 
   async #joinAsNode(): Promise<void> {

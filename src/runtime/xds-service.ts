@@ -6,6 +6,8 @@ import { XdsServer, type XdsServerOptions, type XdsStatus } from '../xds/xds-ser
 
 export interface XdsServiceOptions extends XdsServerOptions {
   readonly store: Store
+  /** Called once, when there is something to tell. */
+  readonly onKnown: () => void
 }
 
 export interface XdsServiceStatus extends XdsStatus {
@@ -18,11 +20,13 @@ export class XdsService implements AsyncDisposable {
   readonly #watch: ClusterWatch
   readonly #server: XdsServer
   readonly #log: Logger
+  readonly #onKnown: () => void
   #closing: Promise<void> | undefined
 
-  constructor({ store, ...options }: XdsServiceOptions) {
+  constructor({ store, onKnown, ...options }: XdsServiceOptions) {
     const { log } = options
     this.#log = log
+    this.#onKnown = onKnown
     this.#server = new XdsServer(options)
     this.#watch = new ClusterWatch({ store, log, onChange: view => this.#server.update(view) })
   }
@@ -31,7 +35,7 @@ export class XdsService implements AsyncDisposable {
   async start(): Promise<ListenerAddress> {
     const address = await this.#server.listen()
     this.#log.info({ ...address }, `xDS on ${address.host}:${address.port}`)
-    this.#watch.start().catch(error => {
+    this.#watch.start().then(this.#onKnown, error => {
       if (this.#closing !== undefined) return
       this.#log.error({ err: error }, 'Envoy cannot be told of hosts and functions')
     })
