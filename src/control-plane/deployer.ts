@@ -4,6 +4,7 @@ import { FezzError } from '../errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { backoffMs } from './backoff.ts'
 import type { Deployable, DeploymentTarget } from './deployment-target.ts'
+import { Grace } from './grace.ts'
 
 export interface DeployerOptions {
   readonly target: DeploymentTarget
@@ -11,8 +12,8 @@ export interface DeployerOptions {
   readonly clock: Clock
   /** In [0, 1); spreads retries. */
   readonly random: () => number
-  /** Called when something is in force, or has failed, that was sent anew. */
-  readonly onRetried: () => void
+  /** Called when something has an outcome that was not sent by {@link Deployer.send}: in its own time. */
+  readonly onLater: () => void
 }
 
 /** What is wanted of one function, and what has become of it. */
@@ -44,6 +45,13 @@ interface DeployError {
   readonly isShared: boolean
 }
 
+/**
+ * How long a function stays that is placed on other hosts now. Envoy goes on sending its requests here
+ * until the new routes are in force there: 50 ms until they are made, 1 s for hosts and clusters to get
+ * ready (src/xds/rollout.ts), some for an Envoy or a store that is busy.
+ */
+const GRACE_MS = 3_000
+
 const RETRY = { firstMs: 1_000, maxMs: 60_000 } as const
 
 /**
@@ -56,26 +64,34 @@ export class Deployer {
   readonly #changed = new Set<Tracked>()
   readonly #problems = new Map<string, string>()
   readonly #timers = new Set<Timer>()
+  readonly #grace: Grace
   #attempts = 0
   #served = 0
   #isClosed = false
 
   constructor(options: DeployerOptions) {
     this.#options = options
+    const { clock, onLater } = options
+    const onOver = (ids: readonly string[]) => void this.#remove(ids).then(onLater)
+    this.#grace = new Grace({ clock, graceMs: GRACE_MS, onOver })
   }
 
-  /** How many functions are in force. */
+  /** How many functions are in force, with those that are about to leave. */
   get served(): number {
     return this.#served
   }
 
-  /** What has failed and is going to be retried: a message by the function's id. */
+  /**
+   * What has failed and is going to be retried: a message by the function's id. Nobody has to mend
+   * what is about to leave.
+   */
   get problems(): ReadonlyMap<string, string> {
-    return this.#problems
+    return new Map([...this.#problems].filter(([id]) => !this.#grace.has(id)))
   }
 
   /** Notes what is wanted of a function, `undefined`: nothing; {@link send} then sends it. */
   want(id: string, wanted: Deployable | undefined): void {
+    this.#grace.delete(id)
     let tracked = this.#tracked.get(id)
     if (tracked === undefined) {
       if (wanted === undefined) return
@@ -97,13 +113,41 @@ export class Deployer {
   }
 
   /**
+   * Notes that a function is placed on other hosts now. What is in force stays for {@link GRACE_MS}
+   * after the next {@link send}, which does not wait for its end: everything that is to be here is.
+   */
+  leave(id: string): void {
+    const tracked = this.#tracked.get(id)
+    if (tracked?.isServed && tracked.sent !== undefined) {
+      tracked.wanted = tracked.sent
+      this.#grace.add(id)
+    } else {
+      this.want(id, undefined)
+    }
+  }
+
+  /**
    * Sends what has changed, as one deploy; what waits for a load anyway goes apart, so that the
    * others do not wait for it. Resolves when all has an outcome; never rejects.
    */
   async send(): Promise<void> {
+    if (this.#isClosed) return
     const changed = [...this.#changed].filter(({ wanted, sent }) => wanted !== sent)
     this.#forget(this.#changed)
     this.#changed.clear()
+    this.#grace.start()
+    await this.#send(changed)
+  }
+
+  /** Sends nothing any more, and takes no interest in what is on its way. Idempotent. */
+  close(): void {
+    this.#isClosed = true
+    for (const timer of this.#timers) timer.cancel()
+    this.#timers.clear()
+    this.#grace.close()
+  }
+
+  async #send(changed: readonly Tracked[]): Promise<void> {
     for (const tracked of changed) tracked.failures = 0
     const idle = changed.filter(({ inFlight }) => inFlight === 0)
     const busy = changed.filter(({ inFlight }) => inFlight > 0 && inFlight < MAX_IN_FLIGHT)
@@ -116,11 +160,11 @@ export class Deployer {
     ])
   }
 
-  /** Sends nothing any more, and takes no interest in what is on its way. Idempotent. */
-  close(): void {
-    this.#isClosed = true
-    for (const timer of this.#timers) timer.cancel()
-    this.#timers.clear()
+  /** Alone: what {@link want} has noted meanwhile may be half of a change. */
+  #remove(ids: readonly string[]): Promise<void> {
+    const all = ids.map(id => this.#tracked.get(id)).filter(tracked => tracked !== undefined)
+    for (const tracked of all) tracked.wanted = undefined
+    return this.#send(all)
   }
 
   async #deploy(all: readonly Tracked[]): Promise<void> {
@@ -214,7 +258,7 @@ export class Deployer {
       const timer = this.#options.clock.setTimer(() => {
         this.#timers.delete(timer)
         const due = group.filter(one => one.attempt === attempt && one.wanted === one.sent)
-        if (due.length > 0) this.#deploy(due).then(this.#options.onRetried)
+        if (due.length > 0) this.#deploy(due).then(this.#options.onLater)
       }, waitMs)
       this.#timers.add(timer)
     }

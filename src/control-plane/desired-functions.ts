@@ -15,6 +15,8 @@ export interface DesiredOptions {
   readonly log: Logger
   /** Called with what is to run on this node, `undefined`: nothing, for each function that changes. */
   readonly want: (id: string, wanted: Deployable | undefined) => void
+  /** Called for each function that changes and is placed on other nodes only. */
+  readonly leave: (id: string) => void
 }
 
 /** What a node should run, from what the store says: entries parsed, placed, and given their code. */
@@ -75,17 +77,14 @@ export class DesiredFunctions {
         'an entry of the store is wrong; its last good version stays, if there was one',
       )
     } else if (event.type === 'Removed') {
-      this.#leave(event.id)
+      this.#lacking.delete(event.id)
+      this.#options.want(event.id, undefined)
     } else if (event.entry.isPlacedOn(this.#options.node)) {
       this.#place(event.entry)
     } else {
-      this.#leave(event.entry.id)
+      this.#lacking.delete(event.entry.id)
+      this.#options.leave(event.entry.id)
     }
-  }
-
-  #leave(id: string): void {
-    this.#lacking.delete(id)
-    this.#options.want(id, undefined)
   }
 
   #place({ id, manifest, code }: FunctionEntry): void {

@@ -66,10 +66,11 @@ export class Reconciler implements AsyncDisposable {
     this.#options = options
     this.#clock = clock
     this.#log = log
-    const onRetried = () => this.#tellApplied()
-    this.#deployer = new Deployer({ target, log, clock, random, onRetried })
+    const onLater = () => this.#tellApplied()
+    this.#deployer = new Deployer({ target, log, clock, random, onLater })
     const want: DesiredOptions['want'] = (id, wanted) => this.#deployer.want(id, wanted)
-    this.#desired = new DesiredFunctions({ ...options, want })
+    const leave: DesiredOptions['leave'] = id => this.#deployer.leave(id)
+    this.#desired = new DesiredFunctions({ ...options, want, leave })
     this.#debounce = new Debounce({ clock, quietMs: 5, maxMs: 50, run: () => this.#pump() })
     if (snapshotFile === undefined) return
     const content = () => this.#snapshot()

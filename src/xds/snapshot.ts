@@ -25,6 +25,10 @@ export interface Routing {
   readonly clusters: ResourceMap
   readonly listeners: ResourceMap
   readonly routes: ResourceMap
+  /** Of each function, by id. */
+  readonly clusterOf: ReadonlyMap<string, string>
+  /** Whether a function has another cluster than in the one before. */
+  readonly hasMoves: boolean
   /** For the next one. */
   readonly cache: EntryCache
 }
@@ -35,7 +39,7 @@ export function snapshotOf(view: ClusterView, options: SnapshotOptions = {}): Sn
   return { clusters, endpoints: endpointResources(specs.values(), view.nodes), listeners, routes }
 }
 
-/** @param previous one whose unchanged parts are taken over */
+/** @param previous the one before, whose unchanged parts are taken over */
 export function* buildRouting(
   functions: readonly FunctionView[],
   options: SnapshotOptions,
@@ -43,11 +47,13 @@ export function* buildRouting(
 ): Steps<Routing> {
   // Both are there from the start: a cluster that comes later costs time to get warm.
   const specs = new Map([ALL_NODES, ALL_NODES_BY_FUNCTION].map(spec => [spec.name, spec]))
-  const names = new Map<FunctionView, string>()
-  for (const view of functions) {
-    const spec = clusterSpec(view.placement, view.balance)
+  const clusterOf = new Map<string, string>()
+  let hasMoves = false
+  for (const { id, placement, balance } of functions) {
+    const spec = clusterSpec(placement, balance)
     specs.set(spec.name, spec)
-    names.set(view, spec.name)
+    clusterOf.set(id, spec.name)
+    hasMoves ||= (previous?.clusterOf.get(id) ?? spec.name) !== spec.name
     yield
   }
   const clusters = new Map<string, Resource>()
@@ -57,7 +63,7 @@ export function* buildRouting(
   }
   const { resource, cache } = yield* buildRoutes(
     functions,
-    view => names.get(view)!,
+    ({ id }) => clusterOf.get(id)!,
     previous?.cache,
   )
   const listener = listenerResource(options.listener)
@@ -66,6 +72,8 @@ export function* buildRouting(
     clusters,
     listeners: new Map([[listener.name, listener]]),
     routes: new Map([[resource.name, resource]]),
+    clusterOf,
+    hasMoves,
     cache,
   }
 }

@@ -74,6 +74,7 @@ export class XdsServer implements AsyncDisposable {
     this.#clock = options.clock ?? systemClock
     this.#rollout = new Rollout({
       clock: this.#clock,
+      isWarm: () => [...this.#streams].every(stream => stream.hasClusters),
       isSettled: () => [...this.#streams].every(stream => stream.hasRoutes),
       onChange: snapshot => {
         this.#snapshot = snapshot
@@ -158,8 +159,14 @@ export class XdsServer implements AsyncDisposable {
     const stream = new XdsStream({ variant, peer, send, onVerdict })
     this.#streams.add(stream)
     return {
-      receive: bytes => stream.receive(bytes, this.#snapshot),
-      end: () => void this.#streams.delete(stream),
+      receive: bytes => {
+        stream.receive(bytes, this.#snapshot)
+        this.#rollout.proceed()
+      },
+      end: () => {
+        this.#streams.delete(stream)
+        this.#rollout.proceed()
+      },
     }
   }
 

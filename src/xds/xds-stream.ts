@@ -77,6 +77,15 @@ export class XdsStream {
     }
   }
 
+  /**
+   * Whether the client uses all the clusters that it was sent. Envoy does not answer before they are
+   * warm: their endpoints are there, and each has had its first health check.
+   */
+  get hasClusters(): boolean {
+    const status = this.#subscriptions.get('clusters')?.status()
+    return status !== undefined && !status.waiting && status.refused === undefined
+  }
+
   /** Whether the client has accepted all the routes that it was sent. */
   get hasRoutes(): boolean {
     const status = this.#subscriptions.get('routes')?.status()

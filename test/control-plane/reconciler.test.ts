@@ -23,6 +23,8 @@ import { settled } from '../helpers/fake-clock.ts'
 import { watch } from '../helpers/watch.ts'
 import { entryOf, ReconcilerWorld } from './reconciler-world.ts'
 
+const ELSEWHERE = { placement: { nodes: ['node-2'] } }
+
 describe('a reconciler', () => {
   it('starts with all that is placed on its node, as one deploy', async () => {
     await using world = new ReconcilerWorld()
@@ -87,6 +89,7 @@ describe('a reconciler', () => {
     const reconciler = await world.started()
     await world.put('a', '2', { placement: { nodes: ['node-2'] } })
     await world.arrive()
+    await world.clock.advance(3_000)
     expect(world.host.told()).toEqual(['-a'])
     await world.put('a', '3', { placement: { nodes: ['node-2', 'node-1'] } })
     await world.arrive()
@@ -94,6 +97,99 @@ describe('a reconciler', () => {
     await world.arrive()
     expect(world.host.told()).toEqual(['a@3'])
     expect(reconciler.status()).toMatchObject({ functions: 1, revision: '4' })
+  })
+
+  it('goes on with a function that is placed elsewhere for 3 s, and nobody waits for that', async () => {
+    await using world = await ReconcilerWorld.withSnapshot()
+    await world.put('a', '1')
+    await world.put('b', '1')
+    const reconciler = await world.started()
+    await world.put('a', '2', ELSEWHERE)
+    await world.put('b', '1', ELSEWHERE)
+    await world.arrive()
+    expect(world.running).toEqual({ a: '1', b: '1' })
+    expect(reconciler.status()).toMatchObject({ revision: '4', lagMs: 0, functions: 2 })
+    const before = world.applied
+    await world.clock.advance(2_999)
+    expect(world.host.told()).toEqual([])
+    await world.clock.advance(1)
+    expect(world.host.told()).toEqual(['-a -b'])
+    expect(reconciler.status()).toMatchObject({ revision: '4', functions: 0 })
+    expect(world.applied).toBe(before + 1)
+    // The next one of this host has nothing to go on with.
+    await reconciler.close()
+    const next = world.open()
+    await world.start(next)
+    expect(world.host.told()).toEqual([])
+    await next.close()
+    expect(world.clock.pending).toBe(0)
+  })
+
+  it('ends the time of a function that is placed elsewhere with what is said of it next', async () => {
+    await using world = new ReconcilerWorld()
+    for (const id of ['back', 'gone', 'on', 'new']) await world.put(id, '1')
+    const reconciler = await world.started()
+    for (const id of ['back', 'gone', 'on', 'new']) await world.put(id, '1', ELSEWHERE)
+    await world.arrive()
+    await world.clock.advance(1_000)
+    await world.put('back', '1')
+    await world.put('new', '2')
+    await world.put('on', '1', { placement: { nodes: ['node-3'] } })
+    await world.delete('gone')
+    await world.arrive()
+    expect(world.host.told()).toEqual(['new@2 -gone'])
+    await world.clock.advance(2_000)
+    // Another change elsewhere gives it no more time.
+    expect(world.host.told()).toEqual(['-on'])
+    await world.clock.advance(10_000)
+    expect(world.running).toEqual({ back: '1', new: '2' })
+    await world.put('back', '1', ELSEWHERE)
+    await world.arrive()
+    await world.clock.advance(2_999)
+    expect(world.running).toEqual({ back: '1', new: '2' })
+    await reconciler.close()
+    expect(world.clock.pending).toBe(0)
+  })
+
+  it('does not begin with what moves elsewhere before it is in force, and what fails then is no problem', async () => {
+    await using world = new ReconcilerWorld()
+    await world.put('old', '1')
+    const reconciler = await world.started()
+    const hurry = world.host.slow('new@1')
+    await world.put('new', '1')
+    await world.arrive()
+    world.host.failing.add('old@2')
+    await world.put('old', '2')
+    await world.arrive()
+    expect(reconciler.status().problemCount).toBe(1)
+    await world.put('new', '1', ELSEWHERE)
+    await world.put('old', '2', ELSEWHERE)
+    await world.arrive()
+    expect(world.host.told().at(-1)).toBe('-new')
+    expect(reconciler.status().problemCount).toBe(0)
+    hurry()
+    await world.clock.advance(0)
+    expect(world.running).toEqual({ old: '1' })
+    await world.clock.advance(70_000)
+    expect(world.running).toEqual({})
+    expect(reconciler.status()).toMatchObject({ functions: 0, problemCount: 0 })
+    await reconciler.close()
+    expect(world.clock.pending).toBe(0)
+  })
+
+  it('retries a removal that fails when the time is over', async () => {
+    await using world = new ReconcilerWorld()
+    await world.put('a', '1')
+    const reconciler = await world.started()
+    await world.put('a', '1', ELSEWHERE)
+    await world.arrive()
+    world.host.isBroken = true
+    await world.clock.advance(3_000)
+    expect(reconciler.status().problems).toMatchObject([{ id: 'a' }])
+    world.host.isBroken = false
+    await world.clock.advance(2_000)
+    expect(world.running).toEqual({})
+    expect(reconciler.status()).toMatchObject({ functions: 0, problemCount: 0 })
   })
 
   it('does not deploy what has the same content, and counts its revision', async () => {
@@ -144,8 +240,10 @@ describe('a reconciler', () => {
     await world.put('b', '2')
     await world.put('a', '3', { code: undefined, placement: { nodes: ['x'] } })
     await world.arrive()
-    expect(world.host.told()).toEqual(['b@2 -a'])
+    expect(world.host.told()).toEqual(['b@2'])
     expect(reconciler.status().problems).toEqual([])
+    await world.clock.advance(3_000)
+    expect(world.host.told()).toEqual(['-a'])
   })
 
   it('reports code that a host cannot have as a problem of that entry', async () => {

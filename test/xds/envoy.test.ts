@@ -101,6 +101,38 @@ describe.skipIf((await envoyProgram()) === undefined)('Envoy with an xDS server'
     }
   })
 
+  it.each(VARIANTS)(
+    'says that it has a cluster when its hosts are checked, over %s',
+    async variant => {
+      const [one, slow] = await three()
+      await using _hosts = disposing([one, slow])
+      slow.healthAfterMs = 600
+      const nodes = nodesOf([one, slow])
+      await using xds = await startXds({ nodes: nodes.slice(0, 1), functions }, { listener })
+      await using envoy = await startDynamic([xds.port], variant)
+      const port = await ready(envoy, 2)
+      const status = () => xds.server.status()
+      await until(() => status().clients[0]?.kinds.clusters?.waiting === false)
+      const tookMs = async (name: string) => {
+        const { acks } = status()
+        const startedAt = performance.now()
+        const placed = functionAt('placed', `/on/${name}`, { placement: { nodes: [name] } })
+        xds.server.update({ nodes, functions: [...functions, placed] })
+        await until(() => status().acks.routes > acks.routes)
+        expect(status().acks.clusters).toBe(acks.clusters + 1)
+        expect((await told(port, `/on/${name}`)).name).toBe(name)
+        xds.server.update({ nodes, functions })
+        await until(() => status().acks.routes > acks.routes + 1)
+        return performance.now() - startedAt
+      }
+      // Were it not so, routes could not follow before the second that they wait at most.
+      expect(await tookMs('1')).toBeLessThan(600)
+      const slowMs = await tookMs('2')
+      expect(slowMs).toBeGreaterThan(600)
+      expect(slowMs).toBeLessThan(1_000)
+    },
+  )
+
   it('a host that dies with requests in its hands costs none that is safe', async () => {
     const hosts = await three()
     await using _hosts = disposing(hosts)

@@ -8,6 +8,8 @@ export class Upstream implements AsyncDisposable {
   count = 0
   /** What `/_health` answers. */
   health = 200
+  /** How long that takes, in milliseconds. */
+  healthAfterMs = 0
   /** What happens to a request instead of an answer. */
   onRequest: ((request: IncomingMessage, response: ServerResponse) => void) | undefined
   readonly #server: Server
@@ -44,7 +46,9 @@ export class Upstream implements AsyncDisposable {
 
   #serve(request: IncomingMessage, response: ServerResponse): void {
     if (request.url === '/_health') {
-      response.writeHead(this.health).end()
+      const answer = () => response.writeHead(this.health).end()
+      if (this.healthAfterMs > 0) setTimeout(answer, this.healthAfterMs)
+      else answer()
       return
     }
     this.count++

@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { envoyProgram } from '../../services/envoy.ts'
@@ -6,7 +9,7 @@ import { changeRoutes, mixed, putMixed, restartEach } from './changes.ts'
 import { Edge, until } from './edge.ts'
 import { KINDS } from './envoy-config.ts'
 import type { HostProcess } from './host-process.ts'
-import { type Answer, Load } from './load.ts'
+import { type Answer, type Ask, Load } from './load.ts'
 
 /** Requests in a second. */
 const RATE = Number(process.env['EDGE_RATE'] ?? 150)
@@ -122,6 +125,68 @@ describe.skipIf(isMissing).each(KINDS)('behind an Envoy with %s.yaml', kind => {
     expect(load.answers.filter(({ sentAtMs }) => sentAtMs > killedAt).length).toBeGreaterThan(RATE)
     await host.start()
   })
+
+  it.runIf(kind === 'dynamic')(
+    'a function is placed on fewer hosts, on others and on more, and no request of it fails',
+    async () => {
+      await load.stop()
+      const [one, two, three] = edge.hosts.map(({ id }) => id) as [string, string, string]
+      const place = async (nodes: readonly string[]) => {
+        const manifest = { id: 'placed', version: 'v1', method: 'ANY', path: '/placed' } as const
+        const placement = nodes.length === 3 ? {} : { nodes }
+        await edge.applied(await edge.put(manifest, { balance: 'spread', placement }))
+      }
+      await place([one, two, three])
+      const next = (index: number): Ask => {
+        const method = index % 4 === 3 ? 'POST' : 'GET'
+        return { method, path: `/placed?ms=${[0, 5, 30][index % 3]}` }
+      }
+      load = new Load({ port: edge.port, rate: RATE, next })
+      await answerOf([one, two, three])
+      for (const nodes of [[one], [two], [one, three], [one, two, three], [three]]) {
+        await place(nodes)
+        await answerOf(nodes)
+      }
+      // Now the hosts that have lost it are without it.
+      await sleep(3_500)
+      await load.stop()
+      expect(load.failures).toEqual([])
+      const left = edge.hosts.slice(0, 2).map(({ port }) => `http://127.0.0.1:${port}/placed`)
+      const answers = await Promise.all(left.map(url => fetch(url)))
+      expect(answers.map(({ status }) => status)).toEqual([404, 404])
+      await edge.functions.unregister('placed')
+    },
+    30_000,
+  )
+
+  it.runIf(kind === 'dynamic')(
+    'a new function with a placement of its own is there soon after apply says so',
+    async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'fezz-placed-'))
+      const file = join(folder, 'alone.mjs')
+      await writeFile(file, "export default { fetch: () => new Response('alone') }")
+      await edge.fezz('apply', file, '--on-node', 'host-2,nobody')
+      await rm(folder, { recursive: true })
+      const isThere = async () => {
+        const asked = Array.from({ length: 20 }, () => fetch(`${edge.url}/alone`))
+        // One of the hosts has it, so a few of them would say little.
+        return (await Promise.all(asked)).every(({ ok }) => ok)
+      }
+      // As soon as Envoy has its cluster; it would be most of a second otherwise.
+      expect(await until(isThere, 'its routes')).toBeLessThan(400)
+      expect(await isThere()).toBe(true)
+      await edge.functions.unregister('alone')
+    },
+  )
+
+  /** The last requests were answered by each of these hosts, and by no other. */
+  async function answerOf(nodes: readonly string[]): Promise<void> {
+    await until(async () => {
+      const last = load.answers.slice(-40)
+      const used = [...new Set(last.map(({ node }) => node))].sort()
+      return last.length === 40 && used.join() === [...nodes].sort().join()
+    }, `answers of ${nodes}`)
+  }
 
   /** Whoever is new, or was away, is known to Envoy. */
   async function everyHostAnswers(): Promise<void> {
