@@ -511,7 +511,8 @@ describe('fezz control-plane', () => {
     await using place = await workplace()
     await using host = await controlPlane(place.env)
     const { port } = await host.line(({ msg }) => msg.startsWith('xDS on'))
-    expect(await host.get('/_health')).toBe('OK')
+    // It is ready as soon as the store has answered.
+    await expect.poll(async () => (await host.fetch('/_health')).text()).toBe('OK')
     expect(await host.get('/_metrics')).toContain('\nfezz_xds_clients 0\n')
     await canConnect(port as number)
     expect(await place.output('get', 'nodes')).toBe('there are no nodes\n')

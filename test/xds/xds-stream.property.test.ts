@@ -105,8 +105,9 @@ class Client {
       for (const { name, version } of response.resources) {
         if (this.#wants(name)) this.held.set(name, version)
       }
-      for (const name of response.removed_resources) this.held.delete(name)
     }
+    // Envoy takes out what it is told to, also where it refuses another resource of the response.
+    for (const name of response.removed_resources) this.held.delete(name)
     this.#send({}, isAccepted)
     this.#nonce = ''
   }
