@@ -48,6 +48,8 @@ const SHA256 = /^[0-9a-f]{64}$/
 const PREFETCHES = 4
 /** Less than what counts as in use, so that what is asked for all the time always does. */
 const TOUCH_EVERY_MS = 30_000
+/** Well before nobody counts it as in use any more. */
+const TOUCH_AWAITED_MS = 50_000
 /** Other processes put something into the folder too. */
 const LOOK_EVERY_MS = 60_000
 /** What is remembered of each artifact is a few words and perhaps an address. */
@@ -253,8 +255,13 @@ export class RemoteArtifacts implements AsyncDisposable {
   async #touch(sha256: string, remembered: Remembered): Promise<void> {
     const nowMs = this.#clock.now()
     const { touchedAtMs = Number.NEGATIVE_INFINITY } = remembered
-    if (nowMs - touchedAtMs < TOUCH_EVERY_MS) return
-    if (await this.#folder.touch(sha256)) remembered.touchedAtMs = nowMs
+    const ageMs = nowMs - touchedAtMs
+    if (ageMs < TOUCH_EVERY_MS) return
+    const touching = this.#folder.touch(sha256).then(isThere => {
+      if (isThere) remembered.touchedAtMs = nowMs
+    })
+    // While it counts as in use, a load does not wait for the disk.
+    if (ageMs >= TOUCH_AWAITED_MS) await touching
   }
 
   #lookWhenNeeded(): void {
