@@ -164,6 +164,18 @@ function* split<T>(
     }
     return part
   }
+  yield* distribute({ remove, add }, partOf)
+  return parts
+}
+
+/** Puts every entry of a change into the part of the change that it belongs to. */
+export function* distribute<T>(
+  { remove, add }: Pick<EntryChange<T>, 'remove' | 'add'>,
+  partOf: (entry: RouteEntry<T>) => {
+    readonly remove: RouteEntry<T>[]
+    readonly add: RouteEntry<T>[]
+  },
+): Steps<void> {
   for (const entry of remove) {
     partOf(entry).remove.push(entry)
     yield
@@ -172,7 +184,6 @@ function* split<T>(
     partOf(entry).add.push(entry)
     yield
   }
-  return parts
 }
 
 function shardIndexOf(entry: RouteEntry<unknown>, depth: number, count: number): number {

@@ -1,6 +1,6 @@
 import { parseHost, withoutPort } from './host-pattern.ts'
 import { checkPriority, type RouteEntry } from './route.ts'
-import { type EntryChange, type RouterTally, SegmentRouter } from './segment-router.ts'
+import { distribute, type EntryChange, type RouterTally, SegmentRouter } from './segment-router.ts'
 import type { Steps } from './slices.ts'
 
 /** Routers in the order in which they are asked. */
@@ -133,14 +133,7 @@ function* gather<T>({ remove, add }: EntryChange<T>): Steps<Map<string, Draft<T>
     }
     return draft
   }
-  for (const entry of remove) {
-    draftOf(entry).remove.push(entry)
-    yield
-  }
-  for (const entry of add) {
-    draftOf(entry).add.push(entry)
-    yield
-  }
+  yield* distribute({ remove, add }, draftOf)
   return drafts
 }
 

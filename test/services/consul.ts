@@ -2,10 +2,11 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { type RequestOptions, request } from 'node:https'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { BackgroundService, type Command } from './background-service.ts'
+import type { Command } from './background-service.ts'
 import { binary } from './binary.ts'
-import { type Certificates, makeCertificates } from './certificates.ts'
+import type { Certificates } from './certificates.ts'
 import { debianPool } from './packages.ts'
+import { StoreService, type StoreServiceOptions } from './store-service.ts'
 
 /** From Debian 11; later releases have none. One static program that runs anywhere. */
 const PACKAGE = debianPool(
@@ -23,49 +24,27 @@ export function consulProgram(): Promise<string | undefined> {
   return binary('consul', { env: 'CONSUL_BIN', usable, packages })
 }
 
-export interface ConsulOptions {
+export interface ConsulOptions extends StoreServiceOptions {
   /** Denies everything to whoever has not this token. Default: everybody may do everything. */
   readonly token?: string
-  /** Speaks TLS only, with clients that have a certificate only. Default false. */
-  readonly tls?: boolean
   /** More settings in Consul's own names, such as `{ session_ttl_min: '1s' }`. */
   readonly settings?: Readonly<Record<string, unknown>>
 }
 
 /** A running Consul server of one member, with its data on disk. */
-export class Consul extends BackgroundService {
+export class Consul extends StoreService<ConsulOptions> {
   readonly name = 'consul'
-  protected readonly portCount = 3
-  readonly #program: string
-  readonly #options: ConsulOptions
-  #certificates: Certificates | undefined
 
   /** @param program see {@link consulProgram} */
   constructor(program: string, options: ConsulOptions = {}) {
-    super()
-    this.#program = program
-    this.#options = options
-  }
-
-  /** What clients connect to: `http://127.0.0.1:PORT`, with TLS `https:`. */
-  get endpoint(): string {
-    return `${this.#options.tls === true ? 'https' : 'http'}://127.0.0.1:${this.port}`
-  }
-
-  get dataDir(): string {
-    return join(this.folder, 'data')
-  }
-
-  /** Set with `tls`. */
-  get certificates(): Certificates | undefined {
-    return this.#certificates
+    super(program, options)
   }
 
   /** A GET from its HTTP API, with the token and certificates that it takes; 2xx only. */
   get(path: string): Promise<string> {
-    const { token } = this.#options
+    const { token } = this.options
     const headers = token === undefined ? {} : { 'x-consul-token': token }
-    if (this.#certificates !== undefined) return this.#getSecurely(path, headers)
+    if (this.certificates !== undefined) return this.#getSecurely(path, headers)
     return fetch(this.endpoint + path, { headers }).then(async answer => {
       if (!answer.ok) throw new Error(`${path} answers ${answer.status}: ${await answer.text()}`)
       return answer.text()
@@ -93,7 +72,7 @@ export class Consul extends BackgroundService {
   protected async command(): Promise<Command> {
     const file = join(this.folder, 'settings.json')
     await writeFile(file, JSON.stringify(await this.#settings()))
-    return { program: this.#program, args: ['agent', `-config-file=${file}`] }
+    return { program: this.program, args: ['agent', `-config-file=${file}`] }
   }
 
   protected async isReady(): Promise<boolean> {
@@ -103,7 +82,7 @@ export class Consul extends BackgroundService {
   }
 
   async #settings(): Promise<object> {
-    const { token, tls, settings } = this.#options
+    const { token, tls, settings } = this.options
     const [api, rpc, serf] = this.ports
     return {
       node_name: 'test',
@@ -137,13 +116,12 @@ export class Consul extends BackgroundService {
   }
 
   async #tlsSettings(): Promise<object> {
-    this.#certificates ??= await makeCertificates(join(this.folder, 'certificates'))
-    const { ca, serverCert, serverKey } = this.#certificates
+    const { ca, serverCert, serverKey } = await this.makeCertificates()
     return { ca_file: ca, cert_file: serverCert, key_file: serverKey, verify_incoming: true }
   }
 
   async #getSecurely(path: string, headers: Record<string, string>): Promise<string> {
-    const { ca, clientCert, clientKey } = this.#certificates as Certificates
+    const { ca, clientCert, clientKey } = this.certificates as Certificates
     const [caPem, cert, key] = await Promise.all([ca, clientCert, clientKey].map(f => readFile(f)))
     return new Promise((resolve, reject) => {
       const options = { headers, ca: caPem, cert, key, agent: false as const }

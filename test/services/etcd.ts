@@ -1,9 +1,9 @@
-import { join, resolve } from 'node:path'
-import { BackgroundService, type Command } from './background-service.ts'
+import { resolve } from 'node:path'
+import type { Command } from './background-service.ts'
 import { binary } from './binary.ts'
-import { type Certificates, makeCertificates } from './certificates.ts'
 import { goTools } from './packages.ts'
 import { run } from './run.ts'
+import { StoreService, type StoreServiceOptions } from './store-service.ts'
 
 const VERSION = '3.7.3'
 const MODULE = resolve(import.meta.dirname, 'etcd')
@@ -28,47 +28,25 @@ export function etcdctlProgram(): Promise<string | undefined> {
   })
 }
 
-export interface EtcdOptions {
+export interface EtcdOptions extends StoreServiceOptions {
   /** Turns authentication on, with this password for `root`. Default: everybody may do everything. */
   readonly rootPassword?: string
-  /** Speaks TLS only, with clients that have a certificate only. Default false. */
-  readonly tls?: boolean
   /** More arguments of etcd's own. */
   readonly args?: readonly string[]
 }
 
 /** A running etcd of one member. Its certificates, if any, are in {@link certificates}. */
-export class Etcd extends BackgroundService {
+export class Etcd extends StoreService<EtcdOptions> {
   readonly name = 'etcd'
-  protected readonly portCount = 3
-  readonly #program: string
-  readonly #options: EtcdOptions
-  #certificates: Certificates | undefined
 
   /** @param program see {@link etcdProgram} */
   constructor(program: string, options: EtcdOptions = {}) {
-    super()
-    this.#program = program
-    this.#options = options
-  }
-
-  /** What clients connect to: `http://127.0.0.1:PORT`, with TLS `https:`. */
-  get endpoint(): string {
-    return `${this.#options.tls === true ? 'https' : 'http'}://127.0.0.1:${this.port}`
-  }
-
-  get dataDir(): string {
-    return join(this.folder, 'data')
-  }
-
-  /** Set with `tls`. */
-  get certificates(): Certificates | undefined {
-    return this.#certificates
+    super(program, options)
   }
 
   /** Runs etcdctl against it, as root where there is authentication; what it prints. */
   async etcdctl(args: readonly string[]): Promise<string> {
-    const { rootPassword } = this.#options
+    const { rootPassword } = this.options
     const user = rootPassword === undefined ? [] : ['--user', `root:${rootPassword}`]
     return this.#etcdctl([...user, ...args])
   }
@@ -89,9 +67,7 @@ export class Etcd extends BackgroundService {
   }
 
   protected async command(): Promise<Command> {
-    if (this.#options.tls === true) {
-      this.#certificates ??= await makeCertificates(join(this.folder, 'certificates'))
-    }
+    if (this.options.tls === true) await this.makeCertificates()
     const [, peer, metrics] = this.ports.map(port => `http://127.0.0.1:${port}`)
     const settings = {
       name: 'test',
@@ -110,8 +86,8 @@ export class Etcd extends BackgroundService {
     }
     const args = Object.entries(settings).map(([name, value]) => `--${name}=${value}`)
     return {
-      program: this.#program,
-      args: [...args, ...this.#tlsArgs(), ...(this.#options.args ?? [])],
+      program: this.program,
+      args: [...args, ...this.#tlsArgs(), ...(this.options.args ?? [])],
     }
   }
 
@@ -121,7 +97,7 @@ export class Etcd extends BackgroundService {
   }
 
   protected override async prepare(): Promise<void> {
-    const { rootPassword } = this.#options
+    const { rootPassword } = this.options
     if (rootPassword === undefined) return
     await this.#etcdctl(['user', 'add', `root:${rootPassword}`])
     await this.#etcdctl(['user', 'grant-role', 'root', 'root'])
@@ -129,14 +105,14 @@ export class Etcd extends BackgroundService {
   }
 
   #etcdctl(args: readonly string[]): Promise<string> {
-    const files = this.#certificates
+    const files = this.certificates
     if (files === undefined) return etcdctl(this.endpoint, args)
     const tls = ['--cacert', files.ca, '--cert', files.clientCert, '--key', files.clientKey]
     return etcdctl(this.endpoint, [...tls, ...args])
   }
 
   #tlsArgs(): readonly string[] {
-    const files = this.#certificates
+    const files = this.certificates
     if (files === undefined) return []
     return [
       `--cert-file=${files.serverCert}`,
