@@ -20,6 +20,8 @@ const LAYERS = [
 
 /** Single files that every layer may use. */
 const SHARED = [
+  'src/backoff.ts',
+  'src/by-id.ts',
   'src/errors.ts',
   'src/clock.ts',
   'src/nearest.ts',

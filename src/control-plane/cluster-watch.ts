@@ -1,3 +1,4 @@
+import { byId } from '../by-id.ts'
 import { type Clock, systemClock, type Timer } from '../clock.ts'
 import { runInSlices, SLICE_MS } from '../routing/slices.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -180,5 +181,5 @@ function viewsOf(entries: Iterable<FunctionEntry>): readonly FunctionView[] {
     placement,
     balance,
   }))
-  return views.sort((a, b) => (a.id < b.id ? -1 : 1))
+  return views.sort(byId)
 }

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
+import { backoffMs } from '../backoff.ts'
 import type { Clock, Timer } from '../clock.ts'
 import { FezzError } from '../errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import { backoffMs } from './backoff.ts'
 import type { Deployable, DeploymentTarget } from './deployment-target.ts'
 import { Grace } from './grace.ts'
 

@@ -1,7 +1,7 @@
+import { backoffMs, pause } from '../backoff.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import { FezzError } from '../errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import { backoffMs, pause } from './backoff.ts'
 import { parseNodeEntry } from './entry-schema.ts'
 import { NODES } from './keys.ts'
 import { describeConflict, expiryMs, isRival } from './node-conflict.ts'

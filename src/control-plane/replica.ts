@@ -1,8 +1,8 @@
+import { backoffMs, pause, unlessAborted } from '../backoff.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import { FezzError } from '../errors.ts'
 import { runInSlices, SLICE_MS } from '../routing/slices.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import { backoffMs, pause, unlessAborted } from './backoff.ts'
 import { differences } from './listing-diff.ts'
 import {
   compareRevisions,

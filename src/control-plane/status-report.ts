@@ -1,6 +1,6 @@
+import { backoffMs } from '../backoff.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import { backoffMs } from './backoff.ts'
 import { STATUS } from './keys.ts'
 import type { Membership } from './membership.ts'
 import type { NodeStatus } from './node-entry.ts'

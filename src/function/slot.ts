@@ -1,3 +1,4 @@
+import { backoffMs } from '../backoff.ts'
 import type { Clock, Timer } from '../clock.ts'
 import { FezzError } from '../errors.ts'
 import type { UnloadReason } from '../telemetry/function-metrics.ts'
@@ -35,8 +36,7 @@ export interface SlotOptions {
   readonly random?: () => number
 }
 
-const BACKOFF_FIRST_MS = 100
-const BACKOFF_MAX_MS = 30_000
+const BACKOFF = { firstMs: 100, maxMs: 30_000 } as const
 
 interface Waiter {
   readonly grant: () => void
@@ -251,7 +251,7 @@ export class Slot {
       // with onLoad.
       loading.then(late => late.unload()).catch(() => {})
       this.#state = 'Unloaded'
-      const retryInMs = this.#backOff(cause, BACKOFF_FIRST_MS)
+      const retryInMs = this.#backOff(cause, { atOnce: false })
       this.#observer.loadFailed(this, cause, retryInMs)
       this.#retireIfUnused()
       throw this.#loadError(cause, retryInMs)
@@ -291,24 +291,23 @@ export class Slot {
     if (this.#instance !== instance) return
     this.#instance = undefined
     this.#state = 'Unloaded'
-    this.#backOff(exit.cause ?? new Error(`the instance exited: ${exit.reason}`), 0)
+    this.#backOff(exit.cause ?? new Error(`the instance exited: ${exit.reason}`), { atOnce: true })
     this.#observer.unloaded(this, 'exited', exit.cause)
   }
 
   /**
-   * Counts a failure and returns the milliseconds until the next attempt: `firstMs`, then doubling,
-   * capped, jittered. Being up for longer than the cap clears the count.
+   * Counts a failure and returns the milliseconds until the next attempt; after the first one there
+   * need be no wait (`atOnce`). Being up for longer than the longest wait clears the count.
    */
-  #backOff(cause: unknown, firstMs: number): number {
+  #backOff(cause: unknown, { atOnce }: { readonly atOnce: boolean }): number {
     const now = this.#clock.now()
-    if (this.#readySinceMs !== undefined && now - this.#readySinceMs >= BACKOFF_MAX_MS) {
+    if (this.#readySinceMs !== undefined && now - this.#readySinceMs >= BACKOFF.maxMs) {
       this.#failures = 0
     }
     this.#readySinceMs = undefined
-    const doubledMs = BACKOFF_FIRST_MS * 2 ** this.#failures
-    const capMs = this.#failures === 0 ? firstMs : Math.min(doubledMs, BACKOFF_MAX_MS)
+    const isAtOnce = atOnce && this.#failures === 0
+    const waitMs = isAtOnce ? 0 : backoffMs(this.#failures, BACKOFF, this.#random)
     this.#failures++
-    const waitMs = capMs * (0.5 + this.#random() / 2)
     this.#retryAtMs = now + waitMs
     this.#lastError = cause
     return waitMs

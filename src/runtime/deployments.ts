@@ -1,3 +1,4 @@
+import { byId } from '../by-id.ts'
 import type { Clock } from '../clock.ts'
 import type { Deployment } from '../function/contract.ts'
 import type { Registry } from '../function/registry.ts'
@@ -56,7 +57,8 @@ export class Deployments {
    * answers, so on every host the same one.
    */
   get functions(): ReadonlyMap<string, HostedFunction> {
-    return new Map([...this.#functions].sort(([a], [b]) => (a < b ? -1 : 1)))
+    const functions = [...this.#functions.values()].sort(byId)
+    return new Map(functions.map(hosted => [hosted.id, hosted]))
   }
 
   /**
@@ -191,11 +193,6 @@ export class Deployments {
     )
     return failures
   }
-}
-
-/** Of two functions that claim the same route the first answers, on every host the same one. */
-function byId(a: HostedFunction, b: HostedFunction): number {
-  return a.id < b.id ? -1 : Number(a.id > b.id)
 }
 
 /** Manifest, artifact and environment all alike. A live value is alike only to itself. */

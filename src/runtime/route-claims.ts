@@ -1,3 +1,4 @@
+import { byId } from '../by-id.ts'
 import { type ManifestRoute, methodsOverlap } from '../function/manifest.ts'
 import type { Steps } from '../routing/slices.ts'
 import type { HostedFunction } from './hosted-function.ts'
@@ -74,7 +75,7 @@ function* shadowedAt(
   news: ReadonlySet<HostedFunction>,
 ): Generator<ShadowedRoute> {
   const reached: Claim[] = []
-  for (const claim of claims.toSorted((a, b) => (a.hosted.id < b.hosted.id ? -1 : 1))) {
+  for (const claim of claims.toSorted((a, b) => byId(a.hosted, b.hosted))) {
     const { route, hosted } = claim
     const first = reached.find(
       other => other.hosted !== hosted && methodsOverlap(other.route.methods, route.methods),

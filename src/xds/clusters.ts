@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { byId } from '../by-id.ts'
 import { type Balance, isPlacedOn, type Placement } from '../function/placement.ts'
 import type { Message } from './codec.ts'
 import { BALANCE_POLICY, CLUSTER_POLICY } from './policy.ts'
@@ -79,7 +80,7 @@ export function endpointResources(
  */
 function usableNodes(nodes: readonly NodeView[]): readonly NodeView[] {
   const byAddress = new Map<string, NodeView>()
-  for (const node of [...nodes].sort((a, b) => (a.id < b.id ? -1 : 1))) {
+  for (const node of [...nodes].sort(byId)) {
     if (node.state === 'starting' || !isUsable(node)) continue
     const address = `${node.address} ${node.port}`
     if (byAddress.get(address)?.state !== 'ready') byAddress.set(address, node)

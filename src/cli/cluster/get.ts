@@ -1,3 +1,4 @@
+import { byId } from '../../by-id.ts'
 import {
   formatFunctionEntry,
   parseNodeEntry,
@@ -112,7 +113,7 @@ const VIEWS: Readonly<Record<Kind, (session: Session) => Promise<View>>> = {
 }
 
 function sorted<T extends { readonly id: string }>(items: Iterable<T>): T[] {
-  return [...items].sort((a, b) => (a.id < b.id ? -1 : 1))
+  return [...items].sort(byId)
 }
 
 function complaints(rejected: ReadonlyMap<string, FezzError>) {

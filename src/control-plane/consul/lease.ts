@@ -1,6 +1,6 @@
+import { backoffMs, pause } from '../../backoff.ts'
 import type { Timer } from '../../clock.ts'
 import type { Logger } from '../../telemetry/logger.ts'
-import { backoffMs, pause } from '../backoff.ts'
 import type { Lease } from '../store.ts'
 import { destroySession, renewSession } from './calls.ts'
 import type { Connection } from './connection.ts'

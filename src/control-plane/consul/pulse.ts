@@ -1,5 +1,5 @@
+import { pause } from '../../backoff.ts'
 import type { Clock } from '../../clock.ts'
-import { pause } from '../backoff.ts'
 
 export interface PulseOptions {
   /** Asks the server something small about a prefix. */

@@ -1,6 +1,6 @@
+import { pause } from '../../backoff.ts'
 import { FezzError } from '../../errors.ts'
 import { runInSlices, SLICE_MS } from '../../routing/slices.ts'
-import { pause } from '../backoff.ts'
 import { differences } from '../listing-diff.ts'
 import type { StoreChange } from '../store.ts'
 import { listBelow, probe } from './calls.ts'

@@ -1,3 +1,4 @@
+import { backoffMs } from '../../backoff.ts'
 import type { Clock, Timer } from '../../clock.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { Lease } from '../store.ts'
@@ -12,7 +13,7 @@ export interface EtcdLeaseOptions {
 }
 
 /** How soon a sign of life that did not arrive is repeated. */
-const RETRY_MS = 500
+const RETRY = { firstMs: 500, maxMs: 500 } as const
 
 /**
  * A lease of etcd's, told three times in its life that it is still wanted. It counts as lost when
@@ -168,7 +169,7 @@ export class EtcdLease implements Lease {
     }
     this.#stream = undefined
     this.#options.log.debug({ lease: this.id }, `etcd lease not confirmed: ${failure.details}`)
-    this.#waitFor(RETRY_MS * (0.5 + this.#options.random() / 2))
+    this.#waitFor(backoffMs(0, RETRY, this.#options.random))
   }
 
   #end(): void {

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import type { Clock } from './clock.ts'
 
 /** Bounds of a wait that grows, in milliseconds. */
 export interface BackoffLimits {
