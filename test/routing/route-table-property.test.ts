@@ -2,33 +2,10 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { RouteEntry } from '../../src/routing/route.ts'
 import { RouteTable } from '../../src/routing/route-table.ts'
+import { arbitraryRoute } from './arbitrary-routes.ts'
 
 const literals = ['a', 'b', 'a%2Fb', '%C3%A9', 'é', 'c%3Ad']
-const segments = fc.constantFrom(...literals, ':x', ':y', ':z')
-const pattern = fc
-  .tuple(
-    fc.uniqueArray(segments, { maxLength: 4, selector: s => (s[0] === ':' ? s : {}) }),
-    fc.constantFrom('', '/', '/*'),
-  )
-  .map(([parts, end]) => parts.map(part => `/${part}`).join('') + end || '/')
-const methods = fc.oneof(
-  fc.constant('ANY' as const),
-  fc.uniqueArray(fc.constantFrom('GET', 'HEAD', 'POST'), { minLength: 1 }),
-)
-const route = fc.record({
-  methods,
-  path: pattern,
-  host: fc.constantFrom(
-    undefined,
-    undefined,
-    'a.test',
-    'x.a.test',
-    '*.test',
-    '*.a.test',
-    '*.x.a.test',
-  ),
-  priority: fc.constantFrom(0, 0, 0, 1, -1),
-})
+const route = arbitraryRoute([...literals, ':x', ':y', ':z'])
 const request = fc.record({
   path: fc
     .array(fc.constantFrom('a', 'b', '', '%61', 'a%2fb', '%C3%A9', 'c:d', '%252F', 'q'), {

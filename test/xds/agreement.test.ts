@@ -2,10 +2,11 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { RouteTable } from '../../src/routing/route-table.ts'
 import { snapshotOf } from '../../src/xds/snapshot.ts'
+import { arbitraryRoute } from '../routing/arbitrary-routes.ts'
 import { modelOf } from './envoy-model.ts'
 import { functionAt } from './views.ts'
 
-const segments = fc.constantFrom(
+const route = arbitraryRoute([
   'a',
   'b',
   'ab',
@@ -17,32 +18,7 @@ const segments = fc.constantFrom(
   ':x',
   ':y',
   ':z',
-)
-const pattern = fc
-  .tuple(
-    fc.uniqueArray(segments, { maxLength: 4, selector: s => (s[0] === ':' ? s : {}) }),
-    fc.constantFrom('', '/', '/*'),
-  )
-  .map(([parts, end]) => parts.map(part => `/${part}`).join('') + end || '/')
-const route = fc.record({
-  methods: fc.oneof(
-    fc.constant('ANY' as const),
-    fc.uniqueArray(fc.constantFrom('GET' as const, 'HEAD' as const, 'POST' as const), {
-      minLength: 1,
-    }),
-  ),
-  path: pattern,
-  host: fc.constantFrom(
-    undefined,
-    undefined,
-    'a.test',
-    'x.a.test',
-    '*.test',
-    '*.a.test',
-    '*.x.a.test',
-  ),
-  priority: fc.constantFrom(0, 0, 0, 1, -1),
-})
+])
 /** As Envoy has normalised it: letters are not encoded, slashes are single. */
 const request = fc.record({
   path: fc

@@ -1,11 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, it } from 'vitest'
 import { NODES, STATUS } from '../../../src/control-plane/keys.ts'
 import type { Etcd } from '../../services/etcd.ts'
 import { startCluster, type TestCluster } from './cluster-setup.ts'
-
-/** Queries and connections of one host that an outage may cost; seen: 2 to 10. */
-const TOLL = 40
+import { expectLittleHarm, itOutlivesCommonOutages } from './common-outages.ts'
 
 describe('hosts on etcd go on, and have everything soon after', () => {
   let cluster: TestCluster
@@ -13,22 +11,8 @@ describe('hosts on etcd go on, and have everything soon after', () => {
     cluster = await startCluster('etcd', { hosts: ['host-a', 'host-b', 'host-c'] })
   })
   afterAll(() => cluster?.[Symbol.asyncDispose]())
-  beforeEach(() => cluster.beginToll())
-  afterEach(async () => {
-    cluster.expectNoHarm()
-    const { queries, dials } = await cluster.toll()
-    expect(queries).toBeLessThan(TOLL)
-    expect(dials).toBeLessThan(TOLL)
-  })
-
-  it('a crash and a restart of the server', async () => {
-    await cluster.server.kill()
-    await cluster.untilAllSay({ connected: false })
-    await sleep(2_000)
-    await cluster.restartServer()
-    await cluster.put('rolling-0', 'v2')
-    await cluster.compare()
-  })
+  expectLittleHarm(() => cluster)
+  itOutlivesCommonOutages(() => cluster)
 
   it('a compaction past what they have seen, while the link is cut', async () => {
     await cluster.put('gone', 'v1')
@@ -56,15 +40,6 @@ describe('hosts on etcd go on, and have everything soon after', () => {
     for (const prefix of [STATUS, NODES]) await etcd.etcdctl(['del', '--prefix', prefix])
     await cluster.compare()
     await etcd.etcdctl(['put', `${NODES}host-a`, 'something else'])
-    await cluster.compare()
-  })
-
-  it('a link that is cut', async () => {
-    await cluster.proxy.cut()
-    await cluster.untilAllSay({ connected: false })
-    await cluster.put('rolling-1', 'v2')
-    await sleep(1_000)
-    await cluster.proxy.heal()
     await cluster.compare()
   })
 
