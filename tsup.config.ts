@@ -27,6 +27,8 @@ export default defineConfig({
     'consul',
     '@grpc/grpc-js',
     'protobufjs',
+    'undici',
+    'dockerode',
   ],
   // The inlined CommonJS packages call require() for node: modules.
   banner: {

@@ -27,6 +27,9 @@ interface Issue {
   readonly input?: unknown
 }
 
+/** What a schema makes of its input. */
+export type Output<S extends z.core.$ZodType> = z.output<S>
+
 /** An error message: the bad value, and what to write instead. */
 export const says =
   (advice: string) =>
@@ -57,6 +60,21 @@ export function reads<T>(read: (input: never) => T) {
 export function text(pattern: RegExp, advice: string) {
   const error = says(advice)
   return z.string({ error }).check(z.regex(pattern, { error }))
+}
+
+/** One of these names. */
+export function oneOf<T extends string>(names: readonly T[]) {
+  return reads((input: T): T => {
+    if (names.includes(input)) return input
+    const advice = `write ${names.map(name => `"${name}"`).join(' or ')}`
+    throw new RangeError(says(advice)({ input }))
+  })
+}
+
+/** A whole number in this range, both ends included. */
+export function whole(least: number, most: number) {
+  const error = says(`write a whole number from ${least} to ${most}`)
+  return z.int({ error }).check(z.minimum(least, { error }), z.maximum(most, { error }))
 }
 
 /**

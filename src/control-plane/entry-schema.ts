@@ -3,7 +3,7 @@ import { FezzError } from '../errors.ts'
 import { checkManifestAt, ID_PATTERN, ID_RULE } from '../function/manifest-schema.ts'
 import { BALANCES, type Balance } from '../function/placement.ts'
 import * as z from '../schema.ts'
-import { check, hides, reads, says, show, strict, text } from '../schema.ts'
+import { check, hides, oneOf, reads, says, show, strict, text, whole } from '../schema.ts'
 import { FunctionEntry } from './function-entry.ts'
 import { parseJson } from './json-text.ts'
 import { FUNCTIONS } from './keys.ts'
@@ -157,19 +157,6 @@ const drainSchema = z.object(
   { since: z._default(time, '') },
   { error: hides('write { "since": "2026-11-21T12:00:00Z" }') },
 )
-
-function oneOf<T extends string>(names: readonly T[]) {
-  return reads((input: T): T => {
-    if (names.includes(input)) return input
-    const advice = `write ${names.map(name => `"${name}"`).join(' or ')}`
-    throw new RangeError(says(advice)({ input }))
-  })
-}
-
-function whole(least: number, most: number) {
-  const error = says(`write a whole number from ${least} to ${most}`)
-  return z.int({ error }).check(z.minimum(least, { error }), z.maximum(most, { error }))
-}
 
 /** What signs a URL is a secret, and stands in its query. */
 function readUrl(input: unknown): string {

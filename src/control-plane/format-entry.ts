@@ -1,3 +1,4 @@
+import type { Execution, ExecutionInput } from '../function/execution.ts'
 import type { Manifest, ManifestInput, ManifestRoute, RouteInput } from '../function/manifest.ts'
 import type { FunctionEntry } from './function-entry.ts'
 import { formatJson } from './json-text.ts'
@@ -28,7 +29,18 @@ function inputOf(manifest: Manifest): ManifestInput {
     ...(manifest.preload && { preload: true }),
     ...(maxConcurrency !== undefined && { maxConcurrency }),
     ...(Object.keys(env).length > 0 && { env }),
+    ...executionInputOf(manifest.execution),
   }
+}
+
+/** Checked fields have their unit in their names; people write it with the value. */
+function executionInputOf(execution: Execution): ExecutionInput {
+  const fields = Object.entries(execution).map(([name, value]) =>
+    name.endsWith('Ms')
+      ? [name.slice(0, -'Ms'.length), formatDuration(value)]
+      : [name.replace(/Bytes$/, ''), value],
+  )
+  return Object.fromEntries(fields)
 }
 
 function routeInputOf({ methods, path, host, priority }: ManifestRoute): RouteInput {

@@ -55,15 +55,49 @@ export interface ArtifactCode {
 }
 
 /** A value of the embedding program: a class, a Workers module, a plain function. */
-interface LiveCode {
+export interface LiveCode {
   readonly kind: 'live'
   readonly value: unknown
   /** Whose Request it gets: the platform's, or the host's own. */
   readonly webTypes: 'platform' | 'fezz'
 }
 
+/** How a program takes its requests; docs/executors.md describes both. */
+export type ProgramProtocol = 'http' | 'bootstrap'
+
+/** A program in a folder, started by a command: any language. */
+export interface ProgramCode {
+  readonly kind: 'program'
+  /** Hex sha256 over its files and how it is started: two with the same are the same. */
+  readonly sha256: string
+  /** Absolute; what the command runs in. Never written to by an instance. */
+  readonly folder: string
+  /** Program and arguments; a relative program is looked up in `folder`, a bare name in PATH. */
+  readonly command: readonly string[]
+  /** `http`: serves on `PORT` or `FEZZ_SOCKET`; `bootstrap`: one run for each invocation. */
+  readonly protocol: ProgramProtocol
+  /** Variables that its runtime needs, below those of the function. */
+  readonly env: Readonly<Record<string, string>>
+  /** Folders beside `folder` that it reads, such as its runtime's; absolute. */
+  readonly reads: readonly string[]
+  /** Image that has what the command needs, for the container executor; absent: none is known. */
+  readonly image?: string
+}
+
+/** A container image with an HTTP server in it. */
+export interface ImageCode {
+  readonly kind: 'image'
+  /** Reference such as `registry.example.com/team/app:1.2`. */
+  readonly image: string
+  /** In place of the image's own. */
+  readonly command?: readonly string[]
+}
+
+/** Code that can be told to another process or host. */
+export type StoredCode = ArtifactCode | ProgramCode | ImageCode
+
 /** Where a deployment's code is. */
-export type Code = ArtifactCode | LiveCode
+export type Code = StoredCode | LiveCode
 
 /** All that is needed to run one version of one function. */
 export interface Deployment {
@@ -85,6 +119,6 @@ export interface Instance {
   fetch(request: Request, context: FunctionContext): Response | Promise<Response>
   /** Runs `onUnload`, then releases everything the instance held. Idempotent. */
   unload(): Promise<void>
-  /** Settles when the instance dies on its own; never for an in-process one. */
+  /** Settles when the instance dies on its own, never after {@link unload}; never for an in-process one. */
   readonly exited: Promise<InstanceExit>
 }

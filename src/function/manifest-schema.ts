@@ -3,9 +3,8 @@ import { parseHost } from '../routing/host-pattern.ts'
 import { parsePath } from '../routing/path-pattern.ts'
 import * as z from '../schema.ts'
 import { check, reads, says, show, strict, text } from '../schema.ts'
-import { parseDuration } from '../units.ts'
+import { checkExecution, duration, executionFields } from './execution-schema.ts'
 import {
-  type DurationInput,
   invalidManifest,
   type Manifest,
   type ManifestInput,
@@ -32,8 +31,8 @@ export function checkManifestAt(input: unknown, where: string): Manifest {
   const declaration = check(manifestSchema, input, problem =>
     invalidManifest(`${where}: ${problem}`),
   )
-  const { method, path, host, priority, routes, timeout, idleTtl, maxConcurrency, ...rest } =
-    declaration
+  const { id, version, description, preload, env, ...others } = declaration
+  const { method, path, host, priority, routes, timeout, idleTtl, maxConcurrency, ...how } = others
   const declared = (routes ?? []).map((own, index) => ({ ...own, at: `, routes[${index}]` }))
   if (path !== undefined || routes === undefined) declared.unshift({ path: path ?? '/', at: '' })
   if (declared.length === 0) {
@@ -50,12 +49,16 @@ export function checkManifestAt(input: unknown, where: string): Manifest {
     return checkRoute(fields, places, where, at)
   })
   return Object.freeze({
-    ...rest,
+    id,
+    version,
+    description,
+    preload,
     routes: Object.freeze(checked),
     timeoutMs: timeout,
     ...(idleTtl !== undefined && { idleTtlMs: idleTtl }),
     ...(maxConcurrency !== undefined && { maxConcurrency }),
-    env: Object.freeze(rest.env),
+    env: Object.freeze(env),
+    execution: checkExecution(how, problem => invalidManifest(`${where}: ${problem}`)),
   })
 }
 
@@ -104,13 +107,6 @@ const methods = reads((input: string | readonly string[]): readonly Method[] | '
   return found.includes('ANY') ? 'ANY' : Object.freeze([...new Set(found as Method[])])
 })
 
-const duration = (shortest: string) =>
-  reads((input: DurationInput) => {
-    const durationMs = parseDuration(input)
-    if (durationMs === 0) throw new RangeError(`${show(input)} is too short; write ${shortest}`)
-    return durationMs
-  })
-
 /** Values are never shown: they may be secrets. */
 const env = z.record(
   z.string().check(z.regex(/^[a-z_]\w*$/i)),
@@ -155,8 +151,8 @@ const manifestSchema = strict(
     host: z.optional(host),
     priority: z._default(priority, 0),
     routes: z.optional(z.array(route, { error: says("write a list, such as ['/a', '/b/*']") })),
-    timeout: z._default(duration('at least "1ms"'), 30_000),
-    idleTtl: z.optional(duration('at least "1ms"')),
+    timeout: z._default(duration('1ms'), 30_000),
+    idleTtl: z.optional(duration('1ms')),
     preload: z._default(z.boolean({ error: says('write true or false') }), false),
     maxConcurrency: z.optional(
       z
@@ -164,6 +160,7 @@ const manifestSchema = strict(
         .check(z.minimum(1, { error: says('write 1 or more, or leave it out for no bound') })),
     ),
     env: z._default(env, {}),
+    ...executionFields,
   },
   "write an object, such as { id: 'hello', path: '/hello' }",
 )

@@ -1,4 +1,5 @@
 import { FezzError } from '../errors.ts'
+import type { Execution, ExecutionInput } from './execution.ts'
 
 /** Methods a route may name (RFC 9110, section 9, and PATCH of RFC 5789). */
 export const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
@@ -37,6 +38,7 @@ export interface Manifest {
   /** Requests at once; absent: no bound of its own. */
   readonly maxConcurrency?: number
   readonly env: Readonly<Record<string, string>>
+  readonly execution: Execution
 }
 
 /** A duration as people write it: seconds as a number, or text such as `"500ms"`, `"30s"`, `"5m"`, `"1h"`. */
@@ -51,7 +53,7 @@ export interface RouteInput {
 }
 
 /** What `@FezzFunction({...})`, `export const manifest = {...}` and `register(fn, {...})` accept. */
-export interface ManifestInput {
+export interface ManifestInput extends ExecutionInput {
   /** Unique on the host: letters, digits, `.`, `_`, `-`, at most 128. */
   id: string
   /** Default `"v1"`. */

@@ -8,7 +8,7 @@ import type { Entry } from './discover.ts'
 import { type InputStamp, renewStamps, sha256Of } from './inputs.ts'
 
 /** Raised when bundles are made or kept in another way: what was cached before no longer counts. */
-const FORMAT = 1
+const FORMAT = 2
 
 /** Everything but the sources that a build depends on. */
 const BUILDER = [FORMAT, version, process.versions.node.split('.')[0]].join(' ')

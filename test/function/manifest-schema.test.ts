@@ -27,6 +27,7 @@ describe('checkManifest', () => {
       timeoutMs: 30_000,
       preload: false,
       env: {},
+      execution: {},
     })
   })
 
@@ -57,6 +58,7 @@ describe('checkManifest', () => {
       preload: true,
       maxConcurrency: 10,
       env: { GREETING: 'hi' },
+      execution: {},
     })
   })
 

@@ -12,6 +12,7 @@ export function deploymentOf(id = 'f', manifest: Partial<Manifest> = {}): Deploy
       timeoutMs: 30_000,
       preload: false,
       env: {},
+      execution: {},
       ...manifest,
     },
     code: { kind: 'live', value: undefined, webTypes: 'fezz' },

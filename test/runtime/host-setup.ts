@@ -162,6 +162,10 @@ class MortalExecutor implements Executor {
     this.#executor = executor
   }
 
+  prepare(deployment: Deployment): void {
+    this.#executor.prepare(deployment)
+  }
+
   async load(deployment: Deployment): Promise<Instance> {
     const instance = new MortalInstance(await this.#executor.load(deployment), deployment)
     this.instances.push(instance)
@@ -170,6 +174,10 @@ class MortalExecutor implements Executor {
 
   get last(): MortalInstance {
     return this.instances.at(-1)!
+  }
+
+  forget(deployment: Deployment): Promise<void> {
+    return this.#executor.forget(deployment)
   }
 
   close(): Promise<void> {

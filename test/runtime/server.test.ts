@@ -313,6 +313,7 @@ describe('deploy', () => {
         timeoutMs: 1_000,
         preload: false,
         env: {},
+        execution: {},
       },
       code: { kind: 'live' as const, value: decorated(id), webTypes: 'fezz' as const },
     })

@@ -9,6 +9,7 @@ import type {
   Instance,
   InstanceExit,
   LifecycleContext,
+  LiveCode,
 } from '../../function/contract.ts'
 import { platformRequest } from '../../http/web/incoming-request.ts'
 import type { Logger } from '../../telemetry/logger.ts'
@@ -40,10 +41,14 @@ export class InProcessExecutor implements Executor {
     this.#options = options
   }
 
+  prepare(): void {}
+
   load(deployment: Deployment): Promise<Instance> {
     const { id: functionId, version } = deployment.manifest
     return runInScopeOf({ functionId, version }, () => this.#load(deployment))
   }
+
+  async forget(): Promise<void> {}
 
   /**
    * Unloads every instance. A load that is still under way then rejects when its `onLoad` has ended.
@@ -62,6 +67,7 @@ export class InProcessExecutor implements Executor {
 
   async #load({ manifest, code, env }: Deployment): Promise<Instance> {
     this.#refuseIfClosed()
+    if (code.kind === 'program' || code.kind === 'image') throw foreignCode(manifest.id, code.kind)
     const module = code.kind === 'artifact' ? await this.#options.evaluate(code) : undefined
     const context: LifecycleContext = {
       functionId: manifest.id,
@@ -137,7 +143,19 @@ function refuse(): never {
   throw new FezzError('INSTANCE_EXITED', 'the instance has been unloaded')
 }
 
-function functionValue(code: Code, module: EvaluatedModule | undefined): unknown {
+/** For code of a kind that only others can run. */
+function foreignCode(id: string, kind: 'program' | 'image'): FezzError {
+  const able = kind === 'image' ? '"container"' : '"process" or "container"'
+  return new FezzError(
+    'INVALID_MANIFEST',
+    `Function "${id}": its code is not JavaScript that this host can evaluate; write executor: ${able}`,
+  )
+}
+
+function functionValue(
+  code: ArtifactCode | LiveCode,
+  module: EvaluatedModule | undefined,
+): unknown {
   if (code.kind === 'live') return code.value
   return exportOf((module as EvaluatedModule).exports, code.exportName)
 }

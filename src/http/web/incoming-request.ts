@@ -14,6 +14,7 @@ let friends!: {
   platformRequest(request: Request): Request
   sourceOf(request: IncomingRequest): RequestSource
   abortRequest(request: IncomingRequest, reason?: unknown): void
+  onRequestAbort(request: IncomingRequest, listener: (reason: unknown) => void): void
 }
 
 export interface IncomingRequest extends Request {}
@@ -36,6 +37,7 @@ export class IncomingRequest {
   #platform: Request | undefined
   #controller: AbortController | undefined
   #abortReason: unknown
+  #abortListener: ((reason: unknown) => void) | undefined
 
   constructor(source: RequestSource) {
     this.#source = source
@@ -132,8 +134,19 @@ export class IncomingRequest {
       platformRequest: request => (isIncoming(request) ? request.#genuine() : request),
       sourceOf: request => request.#source,
       abortRequest: (request, reason = new DOMException('Aborted', 'AbortError')) => {
+        request.#abortListener?.(reason)
+        request.#abortListener = undefined
         if (request.#controller === undefined) request.#abortReason ??= reason
         else request.#controller.abort(reason)
+      },
+      onRequestAbort: (request, listener) => {
+        if (request.#abortReason !== undefined) return listener(request.#abortReason)
+        request.#abortListener = listener
+        request.#source.onAbort(() => {
+          const waiting = request.#abortListener
+          request.#abortListener = undefined
+          waiting?.(new DOMException('The client has left', 'AbortError'))
+        })
       },
     }
     delegate(IncomingRequest.prototype, PlatformRequest.prototype, self => self.#genuine())
@@ -158,6 +171,12 @@ export const sourceOf = friends.sourceOf
  * @param reason an AbortError by default
  */
 export const abortRequest = friends.abortRequest
+
+/**
+ * Calls `listener` once when the request is aborted or its client leaves, at once if it is aborted
+ * already: what `signal` tells, without the cost of one. For one listener; a second replaces it.
+ */
+export const onRequestAbort = friends.onRequestAbort
 
 /**
  * `request` itself when it is an {@link IncomingRequest}, else one around it: how a platform

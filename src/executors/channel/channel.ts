@@ -1,0 +1,19 @@
+/**
+ * A two-way stream of messages between the host and a runner, the place where an instance runs:
+ * over a MessagePort or over a socket. Messages arrive in order, each whole, none twice.
+ */
+export interface Channel<Sent, Received> {
+  /**
+   * Sends a message; after {@link close} or the peer's end it does nothing. What it holds must not
+   * be written to afterwards: it may be copied late, or moved.
+   *
+   * @param transfer buffers that are moved, where the channel can, instead of copied
+   */
+  send(message: Sent, transfer?: readonly ArrayBuffer[]): void
+  /** Sets who gets the messages; what came before is kept until then. */
+  receive(listener: (message: Received) => void): void
+  /** Settles when no message will come any more, with the cause if there is one. Never rejects. */
+  readonly closed: Promise<unknown>
+  /** Ends it on both sides. Idempotent. */
+  close(): void
+}
