@@ -1,0 +1,162 @@
+import { describe, expect, it } from 'vitest'
+import type { Executor } from '../../src/executors/executor.ts'
+import { executorKindOf } from '../../src/executors/executor-kind.ts'
+import { Executors } from '../../src/executors/executors.ts'
+import type { Code, Deployment } from '../../src/function/contract.ts'
+import type { Execution, ExecutorKind } from '../../src/function/execution.ts'
+import { deploymentOf } from '../helpers/fake-instance.ts'
+
+const CODES: Readonly<Record<Code['kind'], Code>> = {
+  live: { kind: 'live', value: undefined, webTypes: 'fezz' },
+  artifact: { kind: 'artifact', sha256: '0', folder: '/f', exportName: 'default', entry: '/f/x' },
+  program: {
+    kind: 'program',
+    sha256: '0',
+    folder: '/f',
+    command: ['./x'],
+    protocol: 'http',
+    env: {},
+    reads: [],
+  },
+  image: { kind: 'image', image: 'x' },
+}
+
+function deployment(kind: Code['kind'], execution: Execution = {}): Deployment {
+  return { ...deploymentOf('f', { execution }), code: CODES[kind] }
+}
+
+describe('executorKindOf', () => {
+  it.each([
+    ['live', 'thread', 'in-process'],
+    ['artifact', 'thread', 'thread'],
+    ['artifact', 'in-process', 'in-process'],
+    ['program', 'thread', 'process'],
+    ['image', 'thread', 'container'],
+  ] as const)('runs %s, on a host whose default is %s, in %s', (code, byDefault, kind) => {
+    expect(executorKindOf(deployment(code), byDefault)).toBe(kind)
+  })
+
+  it.each(['in-process', 'thread', 'process', 'container'] as const)(
+    'runs JavaScript where its manifest says: %s',
+    executor => {
+      expect(executorKindOf(deployment('artifact', { executor }), 'in-process')).toBe(executor)
+    },
+  )
+
+  it.each([
+    [
+      'live',
+      'thread',
+      'executor "thread" cannot run a value of the embedding program; write "in-process"',
+    ],
+    ['program', 'in-process', 'cannot run a program; write "process" or "container"'],
+    ['image', 'process', 'cannot run a container image; write "container"'],
+  ] as const)('refuses %s in %s', (code, executor, message) => {
+    expect(() => executorKindOf(deployment(code, { executor }), 'in-process')).toThrow(message)
+  })
+})
+
+/** An executor that writes down what it is told. */
+class Recorded implements Executor {
+  readonly calls: string[] = []
+  readonly kind: ExecutorKind
+
+  constructor(kind: ExecutorKind) {
+    this.kind = kind
+  }
+
+  prepare({ manifest }: Deployment): void {
+    this.calls.push(`prepare ${manifest.id}`)
+  }
+
+  async load({ manifest }: Deployment) {
+    this.calls.push(`load ${manifest.id}`)
+    return {
+      fetch: () => new Response(),
+      unload: async () => {},
+      exited: new Promise<never>(() => {}),
+    }
+  }
+
+  async forget({ manifest }: Deployment) {
+    this.calls.push(`forget ${manifest.id}`)
+  }
+
+  async close() {
+    this.calls.push('close')
+  }
+
+  [Symbol.asyncDispose]() {
+    return this.close()
+  }
+}
+
+function setup() {
+  const made: Recorded[] = []
+  const attempts = { failing: false }
+  const make = (kind: ExecutorKind) => {
+    if (attempts.failing) throw new Error('it cannot be opened')
+    const executor = new Recorded(kind)
+    made.push(executor)
+    return executor
+  }
+  const inProcess = new Recorded('in-process')
+  const executors = new Executors({
+    inProcess,
+    byDefault: 'in-process',
+    open: {
+      thread: () => make('thread'),
+      process: () => make('process'),
+      container: async () => make('container'),
+    },
+  })
+  return { executors, inProcess, made, attempts }
+}
+
+describe('Executors', () => {
+  it('opens an executor when it is first needed, once', async () => {
+    const { executors, made } = setup()
+    await executors.load(deployment('live'))
+    expect(made).toEqual([])
+    const inThread = deployment('artifact', { executor: 'thread' })
+    await Promise.all([executors.load(inThread), executors.load(inThread)])
+    expect(made.map(({ kind, calls }) => [kind, calls])).toEqual([['thread', ['load f', 'load f']]])
+  })
+
+  it('prepares with the executor of the deployment, and in-process not at all', async () => {
+    const { executors, inProcess, made } = setup()
+    executors.prepare(deployment('live'))
+    executors.prepare(deployment('image'))
+    await expect.poll(() => made[0]?.calls).toEqual(['prepare f'])
+    expect(made[0]?.kind).toBe('container')
+    expect(inProcess.calls).toEqual([])
+  })
+
+  it('forgets without opening what was never used', async () => {
+    const { executors, made } = setup()
+    await executors.forget(deployment('program'))
+    expect(made).toEqual([])
+    await executors.load(deployment('program'))
+    await executors.forget(deployment('program'))
+    expect(made[0]?.calls).toEqual(['load f', 'forget f'])
+  })
+
+  it('tries to open again what could not be opened', async () => {
+    const { executors, made, attempts } = setup()
+    attempts.failing = true
+    executors.prepare(deployment('image'))
+    await expect(executors.load(deployment('image'))).rejects.toThrow('it cannot be opened')
+    attempts.failing = false
+    await executors.load(deployment('image'))
+    expect(made).toHaveLength(1)
+  })
+
+  it('closes what was opened, once, and opens nothing afterwards', async () => {
+    const { executors, inProcess, made } = setup()
+    await executors.load(deployment('program'))
+    await Promise.all([executors.close(), executors[Symbol.asyncDispose]()])
+    expect(inProcess.calls).toEqual(['close'])
+    expect(made[0]?.calls).toEqual(['load f', 'close'])
+    await expect(executors.load(deployment('image'))).rejects.toMatchObject({ code: 'DRAINING' })
+  })
+})
