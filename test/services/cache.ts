@@ -43,8 +43,12 @@ export async function cached(
   }
 }
 
-/** A lock between processes: a symbolic link to the id of its holder, made in one step. */
-async function lock(file: string): Promise<() => Promise<void>> {
+/**
+ * A lock between processes: a symbolic link to the id of its holder, made in one step.
+ *
+ * @returns what unlocks it
+ */
+export async function lock(file: string): Promise<() => Promise<void>> {
   for (;;) {
     try {
       await symlink(String(process.pid), file)

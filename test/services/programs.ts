@@ -1,7 +1,10 @@
 import { consulProgram } from './consul.ts'
 import { envoyProgram } from './envoy.ts'
 import { etcdctlProgram, etcdProgram } from './etcd.ts'
+import { helloProgram } from './image-files.ts'
+import { podmanProgram } from './podman.ts'
 import { promtool } from './promtool.ts'
+import { registryProgram } from './registry.ts'
 import { workerd } from './workerd.ts'
 import { wrk } from './wrk.ts'
 
@@ -13,6 +16,9 @@ const PROGRAMS = [
   promtool,
   workerd,
   wrk,
+  podmanProgram,
+  registryProgram,
+  helloProgram,
 ] as const
 
 /**

@@ -1,11 +1,13 @@
 import type { BackgroundService } from './background-service.ts'
 import { startConsul } from './consul.ts'
 import { startEtcd } from './etcd.ts'
+import { startPodman } from './podman.ts'
 
 /** The services that a whole run can share, each by its name. */
 const STARTS = {
   etcd: () => startEtcd(),
   consul: () => startConsul(),
+  podman: () => startPodman(),
 } as const satisfies Record<string, () => Promise<BackgroundService>>
 
 export type ServiceName = keyof typeof STARTS
