@@ -4,16 +4,17 @@
  */
 export interface Channel<Sent, Received> {
   /**
-   * Sends a message; after {@link close} or the peer's end it does nothing. What it holds must not
-   * be written to afterwards: it may be copied late, or moved.
+   * Sends a message with all others of this turn of the event loop; after {@link close} or the
+   * peer's end it does nothing. What it holds must not be written to afterwards: it is copied late,
+   * or moved.
    *
-   * @param transfer buffers that are moved, where the channel can, instead of copied
+   * @param transfer a buffer that is moved, where the channel can, instead of copied
    */
-  send(message: Sent, transfer?: readonly ArrayBuffer[]): void
+  send(message: Sent, transfer?: ArrayBuffer): void
   /** Sets who gets the messages; what came before is kept until then. */
   receive(listener: (message: Received) => void): void
   /** Settles when no message will come any more, with the cause if there is one. Never rejects. */
   readonly closed: Promise<unknown>
-  /** Ends it on both sides. Idempotent. */
+  /** Ends it on both sides; what was not delivered yet may be lost. Idempotent. */
   close(): void
 }

@@ -1,26 +1,19 @@
 import type { ArtifactCode } from '../../function/contract.ts'
 import type { Manifest } from '../../function/manifest.ts'
+import type { SentError } from './sent-error.ts'
 
 /**
  * What the host and a runner tell each other. Every message survives structured cloning. Requests
  * have a number, given by the host and never used twice on one channel; whoever hears of a number
  * that is over ignores it.
  *
- * Bodies flow by credit: the receiver grants bytes, the sender sends at most that many and then
- * waits. Credit of {@link INITIAL_CREDIT_BYTES} is granted by each body's existence.
+ * Bodies flow by credit: the receiver grants bytes, the sender sends until they are used up and then
+ * waits. The existence of a response's body grants {@link INITIAL_CREDIT_BYTES}.
  */
 export const INITIAL_CREDIT_BYTES = 65_536
 
-/** An error as it travels. */
-export interface SentError {
-  readonly name: string
-  readonly message: string
-  readonly stack: string | undefined
-  /** Of a FezzError. */
-  readonly code?: string
-  readonly headers?: Readonly<Record<string, string>>
-  readonly cause?: SentError
-}
+/** A piece of a body costs its bytes and this, so that credit bounds the number of pieces too. */
+export const CHUNK_COST_BYTES = 64
 
 /** To the runner, once: what it is to run. Answered by `loaded` or `load-failed`. */
 export interface LoadMessage {
@@ -28,6 +21,8 @@ export interface LoadMessage {
   readonly manifest: Manifest
   readonly code: ArtifactCode
   readonly env: Readonly<Record<string, string>>
+  /** Those that the host's log writes. */
+  readonly logLevels: readonly string[]
 }
 
 /** To the runner: a request, answered by `response` or `failed`. */
@@ -38,15 +33,20 @@ export interface RequestMessage {
   readonly scheme: 'http' | 'https'
   readonly authority: string
   readonly target: string
+  /** Name, value, name, value, ... as received. */
   readonly rawHeaders: readonly string[]
   readonly clientAddress: string
   readonly params: Readonly<Record<string, string>>
   readonly requestId: string
-  readonly hasBody: boolean
+  readonly traceparent: string | undefined
+  /** `follows`: comes by itself, in one chunk. `on-demand`: comes once credit is granted. */
+  readonly body: 'none' | 'follows' | 'on-demand'
+  /** Of one that was aborted before it was sent. */
+  readonly abortReason: SentError | undefined
 }
 
 /** To the runner: the request was aborted, or its client has left. */
-export interface AbortMessage {
+interface AbortMessage {
   readonly type: 'abort'
   readonly id: number
   readonly reason: SentError
@@ -60,13 +60,13 @@ export interface ResponseMessage {
   readonly statusText: string
   /** Name, value, name, value, ...; names in lower case. */
   readonly headers: readonly string[]
-  readonly body: null | string | Uint8Array
-  /** The body follows as chunks. */
-  readonly isStream: boolean
+  readonly body: null | string | Uint8Array<ArrayBuffer>
+  /** The body follows as chunks; `length` is its size where that is known. */
+  readonly stream?: { readonly length: string | undefined }
 }
 
 /** To the host: what `fetch` has thrown. */
-export interface FailedMessage {
+interface FailedMessage {
   readonly type: 'failed'
   readonly id: number
   readonly error: SentError
@@ -76,7 +76,7 @@ export interface FailedMessage {
 export interface ChunkMessage {
   readonly type: 'chunk'
   readonly id: number
-  readonly bytes: Uint8Array
+  readonly bytes: Uint8Array<ArrayBuffer>
 }
 
 /** Either way: that body has ended, or failed. */
@@ -87,52 +87,61 @@ export interface EndMessage {
 }
 
 /** Either way, from the receiver of a body: more may be sent. */
-export interface CreditMessage {
+interface CreditMessage {
   readonly type: 'credit'
   readonly id: number
   readonly bytes: number
 }
 
 /** Either way, from the receiver of a body: nobody reads it any more. */
-export interface CancelMessage {
+interface CancelMessage {
   readonly type: 'cancel'
   readonly id: number
 }
 
-/** To the host: request `id` keeps the instance in use until `settled` has come for `promise`. */
+/**
+ * To the host: request `id`, which may be over, keeps the instance in use until `settled` has come
+ * for `promise`. Each request counts its own.
+ */
 export interface WaitUntilMessage {
   readonly type: 'wait-until'
   readonly id: number
   readonly promise: number
 }
 
+/** To the host: a promise of `wait-until` has settled. */
 export interface SettledMessage {
   readonly type: 'settled'
+  readonly id: number
   readonly promise: number
-  readonly error?: SentError
+  readonly error: SentError | undefined
 }
 
 /** To the host: a line that the function has logged through its context. */
 export interface LogMessage {
   readonly type: 'log'
-  readonly level: string
-  readonly fields: object
-  readonly message: string
+  readonly level: 'error' | 'warn' | 'info' | 'debug'
+  /** A JSON object. */
+  readonly fields: string
+  readonly message: string | undefined
+  /** The field `err`. */
+  readonly error?: SentError
+}
+
+/** To the host: what no code of the function can catch any more. */
+interface UncaughtMessage {
+  readonly type: 'uncaught'
+  readonly kind: 'exception' | 'rejection'
+  readonly error: SentError
 }
 
 /** To the runner: are you there? Answered by `pong` as soon as its event loop turns. */
-export interface PingMessage {
+interface PingMessage {
   readonly type: 'ping'
-  readonly number: number
 }
 
-export interface PongMessage {
-  readonly type: 'pong'
-  readonly number: number
-}
-
-/** To the runner: run onUnload. Answered by `unloaded`, with what that threw; then it ends. */
-export interface UnloadMessage {
+/** To the runner: run onUnload. Answered by `unloaded`, with what that threw. */
+interface UnloadMessage {
   readonly type: 'unload'
 }
 
@@ -148,15 +157,11 @@ export type ToRunner =
   | UnloadMessage
 
 export type ToHost =
-  | { readonly type: 'ready' }
   | { readonly type: 'loaded' }
   | { readonly type: 'load-failed'; readonly error: SentError }
   | { readonly type: 'unloaded'; readonly error?: SentError }
-  | {
-      readonly type: 'uncaught'
-      readonly kind: 'exception' | 'rejection'
-      readonly error: SentError
-    }
+  | { readonly type: 'pong' }
+  | UncaughtMessage
   | ResponseMessage
   | FailedMessage
   | ChunkMessage
@@ -166,4 +171,3 @@ export type ToHost =
   | WaitUntilMessage
   | SettledMessage
   | LogMessage
-  | PongMessage

@@ -140,7 +140,8 @@ export class IncomingRequest {
         else request.#controller.abort(reason)
       },
       onRequestAbort: (request, listener) => {
-        if (request.#abortReason !== undefined) return listener(request.#abortReason)
+        const aborted = request.#abortReason ?? request.#controller?.signal.reason
+        if (aborted !== undefined) return listener(aborted)
         request.#abortListener = listener
         request.#source.onAbort(() => {
           const waiting = request.#abortListener

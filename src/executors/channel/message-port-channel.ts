@@ -1,0 +1,62 @@
+import type { MessagePort } from 'node:worker_threads'
+import type { Channel } from './channel.ts'
+import { Inbox } from './inbox.ts'
+
+/**
+ * A channel between threads. Posting a message costs more than most messages hold, so all of one
+ * turn of the event loop go as one.
+ */
+export class MessagePortChannel<Sent, Received> implements Channel<Sent, Received> {
+  readonly closed: Promise<unknown>
+  readonly #port: MessagePort
+  readonly #inbox = new Inbox<Received>()
+  #batch: Sent[] = []
+  #transfers: ArrayBuffer[] = []
+  #isClosed = false
+
+  /** @param port kept open, and the thread alive, until the channel is closed */
+  constructor(port: MessagePort) {
+    this.#port = port
+    const { promise, resolve } = Promise.withResolvers<unknown>()
+    this.closed = promise
+    port.on('message', (batch: Received[]) => this.#inbox.accept(batch))
+    port.once('messageerror', cause => {
+      resolve(cause)
+      this.close()
+    })
+    port.once('close', () => {
+      this.#isClosed = true
+      resolve(undefined)
+    })
+  }
+
+  send(message: Sent, transfer?: ArrayBuffer): void {
+    if (this.#isClosed) return
+    if (this.#batch.push(message) === 1) setImmediate(this.#flush)
+    if (transfer !== undefined) this.#transfers.push(transfer)
+  }
+
+  receive(listener: (message: Received) => void): void {
+    this.#inbox.receive(listener)
+  }
+
+  close(): void {
+    if (this.#isClosed) return
+    this.#flush()
+    this.#isClosed = true
+    this.#port.close()
+  }
+
+  readonly #flush = (): void => {
+    const batch = this.#batch
+    if (this.#isClosed || batch.length === 0) return
+    this.#batch = []
+    if (this.#transfers.length === 0) {
+      this.#port.postMessage(batch)
+      return
+    }
+    const transfers = this.#transfers
+    this.#transfers = []
+    this.#port.postMessage(batch, transfers)
+  }
+}

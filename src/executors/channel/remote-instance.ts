@@ -1,0 +1,305 @@
+import type { Clock, Timer } from '../../clock.ts'
+import { FezzError } from '../../errors.ts'
+import type {
+  ArtifactCode,
+  Deployment,
+  FunctionContext,
+  Instance,
+  InstanceExit,
+} from '../../function/contract.ts'
+import { onRequestAbort, sourceOf, toIncoming } from '../../http/web/incoming-request.ts'
+import type { Logger } from '../../telemetry/logger.ts'
+import type { LogMessage, SettledMessage, ToHost, WaitUntilMessage } from './messages.ts'
+import { RemoteCall } from './remote-call.ts'
+import type { RunnerHandle } from './runner-handle.ts'
+import { fromSentError } from './sent-error.ts'
+
+const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const
+
+export interface RemoteInstanceOptions {
+  /** Gets what the function logs, with its id. */
+  readonly log: Logger
+  readonly clock: Clock
+  /** How long `onLoad` may take; then the runner is ended. */
+  readonly loadTimeoutMs: number
+  /** How long `onUnload` may take; then the runner is ended. */
+  readonly unloadTimeoutMs: number
+  /** How long after a deadline its event loop may stand still; then the runner is ended. */
+  readonly killGraceMs: number
+}
+
+type CallMessage = Exclude<Extract<ToHost, { id: number }>, WaitUntilMessage | SettledMessage>
+
+/** A deployment whose code a runner can evaluate. */
+export interface ArtifactDeployment extends Deployment {
+  readonly code: ArtifactCode
+}
+
+/** An instance in a runner, at the other end of a channel. One runner has one instance in its life. */
+export class RemoteInstance implements Instance {
+  readonly exited: Promise<InstanceExit>
+  readonly #functionId: string
+  readonly #runner: RunnerHandle
+  readonly #options: RemoteInstanceOptions
+  readonly #calls = new Map<number, RemoteCall>()
+  readonly #over = (call: RemoteCall): void => {
+    this.#calls.delete(call.id)
+  }
+  readonly #waits = new Map<string, PromiseWithResolvers<void>>()
+  readonly #exit = Promise.withResolvers<InstanceExit>()
+  readonly #loaded = Promise.withResolvers<void>()
+  readonly #unloaded = Promise.withResolvers<void>()
+  #lastId = 0
+  /** Of the last request. */
+  #latest: FunctionContext | undefined
+  #isOpen = true
+  #isUnloaded = false
+  /** Why the host has ended the runner. */
+  #verdict: InstanceExit | undefined
+  /** How the runner ended. */
+  #ending: InstanceExit | undefined
+  #ping: Timer | undefined
+  #unloading: Promise<void> | undefined
+
+  private constructor(functionId: string, runner: RunnerHandle, options: RemoteInstanceOptions) {
+    this.exited = this.#exit.promise
+    this.#functionId = functionId
+    this.#runner = runner
+    this.#options = options
+    // Each is waited for only while it can be news.
+    this.#loaded.promise.catch(() => {})
+    this.#unloaded.promise.catch(() => {})
+    runner.channel.receive(message => this.#receive(message))
+    void runner.channel.closed.then(cause => this.#lost(cause))
+    void runner.ended.then(exit => this.#ended(exit))
+  }
+
+  /**
+   * Makes a runner load `deployment`. Whatever goes wrong, the runner is ended.
+   *
+   * @throws the function's own error; FezzError `INSTANCE_EXITED` when the runner dies,
+   *   `FUNCTION_TIMEOUT` when it takes too long
+   */
+  static async load(
+    deployment: ArtifactDeployment,
+    runner: RunnerHandle,
+    options: RemoteInstanceOptions,
+  ): Promise<RemoteInstance> {
+    const { manifest, code, env } = deployment
+    const instance = new RemoteInstance(manifest.id, runner, options)
+    const logLevels = LOG_LEVELS.filter(level => options.log.isLevelEnabled(level))
+    runner.channel.send({ type: 'load', manifest, code, env, logLevels })
+    try {
+      await instance.#within(instance.#loaded.promise, options.loadTimeoutMs, 'loading')
+    } catch (error) {
+      instance.#isOpen = false
+      await runner.kill()
+      throw error
+    }
+    return instance
+  }
+
+  fetch(request: Request, context: FunctionContext): Promise<Response> {
+    if (!this.#isOpen) throw this.#gone()
+    const incoming = toIncoming(request)
+    const id = ++this.#lastId
+    const { channel } = this.#runner
+    const call = new RemoteCall(id, channel, sourceOf(incoming), context, this.#over)
+    this.#calls.set(id, call)
+    this.#latest = context
+    onRequestAbort(incoming, reason => {
+      call.abort(reason)
+      if ((reason as Error | undefined)?.name === 'TimeoutError') this.#checkPulse()
+    })
+    call.send()
+    return call.answer
+  }
+
+  /**
+   * Rejects with what `onUnload` throws; FezzError `INSTANCE_EXITED` when the runner dies meanwhile,
+   * `FUNCTION_TIMEOUT` when it takes too long. The runner is gone all the same.
+   */
+  unload(): Promise<void> {
+    this.#unloading ??= this.#unload()
+    return this.#unloading
+  }
+
+  async #unload(): Promise<void> {
+    if (this.#ending !== undefined) return
+    this.#isOpen = false
+    this.#runner.channel.send({ type: 'unload' })
+    try {
+      await this.#within(this.#unloaded.promise, this.#options.unloadTimeoutMs, 'unloading')
+    } finally {
+      this.#isUnloaded = true
+      await this.#runner.kill()
+    }
+  }
+
+  #receive(message: ToHost): void {
+    switch (message.type) {
+      case 'loaded':
+        this.#loaded.resolve()
+        break
+      case 'load-failed':
+        this.#loaded.reject(fromSentError(message.error))
+        break
+      case 'unloaded':
+        if (message.error === undefined) this.#unloaded.resolve()
+        else this.#unloaded.reject(fromSentError(message.error))
+        break
+      case 'pong':
+        this.#ping?.cancel()
+        this.#ping = undefined
+        break
+      case 'log':
+        this.#log(message)
+        break
+      case 'uncaught': {
+        const what = message.kind === 'exception' ? 'uncaught exception' : 'unhandled rejection'
+        const err = fromSentError(message.error)
+        this.#options.log.error({ functionId: this.#functionId, err }, what)
+        break
+      }
+      case 'wait-until':
+        this.#waitUntil(message)
+        break
+      case 'settled':
+        this.#settled(message)
+        break
+      default:
+        this.#receiveOfCall(message)
+    }
+  }
+
+  #receiveOfCall(message: CallMessage): void {
+    const call = this.#calls.get(message.id)
+    if (call === undefined) return
+    switch (message.type) {
+      case 'response':
+        call.responded(message)
+        break
+      case 'failed':
+        call.failed(message.error)
+        break
+      case 'chunk':
+        call.chunk(message.bytes)
+        break
+      case 'end':
+        call.ended(message.error)
+        break
+      case 'credit':
+        call.credit(message.bytes)
+        break
+      case 'cancel':
+        call.cancelled()
+        break
+    }
+  }
+
+  #waitUntil({ id, promise }: WaitUntilMessage): void {
+    const call = this.#calls.get(id)
+    call?.waits()
+    const wait = Promise.withResolvers<void>()
+    this.#waits.set(`${id}/${promise}`, wait)
+    // Any context keeps the instance in use; that of a request that is over is not kept for it.
+    const context = call?.context ?? this.#latest
+    context?.waitUntil(wait.promise)
+    // Whatever the context does with it, its failure is not the host's.
+    wait.promise.catch(() => {})
+  }
+
+  #settled({ id, promise, error }: SettledMessage): void {
+    const wait = this.#waits.get(`${id}/${promise}`)
+    this.#waits.delete(`${id}/${promise}`)
+    if (error === undefined) wait?.resolve()
+    else wait?.reject(fromSentError(error))
+    this.#calls.get(id)?.waited()
+  }
+
+  #log({ level, fields, message, error }: LogMessage): void {
+    const line = {
+      ...JSON.parse(fields),
+      ...(error && { err: fromSentError(error) }),
+      functionId: this.#functionId,
+    }
+    if (message === undefined) this.#options.log[level](line)
+    else this.#options.log[level](line, message)
+  }
+
+  /** A function that is past a deadline may be in a loop that no abort reaches. */
+  #checkPulse(): void {
+    if (this.#ping !== undefined || this.#ending !== undefined) return
+    const { clock, killGraceMs } = this.#options
+    this.#runner.channel.send({ type: 'ping' })
+    const ping = clock.setTimer(() => {
+      // If it was the host that stood still, the answer is here and is read first.
+      setImmediate(() => {
+        if (this.#ping !== ping) return
+        const message = `function "${this.#functionId}" blocked its event loop for ${killGraceMs} ms after its deadline`
+        this.#kill({ reason: 'killed', cause: new FezzError('FUNCTION_TIMEOUT', message) })
+      })
+    }, killGraceMs)
+    this.#ping = ping
+  }
+
+  #kill(verdict: InstanceExit): void {
+    this.#verdict ??= verdict
+    void this.#runner.kill()
+  }
+
+  /** Without its channel a runner is of no use, even if it lives. */
+  #lost(cause: unknown): void {
+    if (this.#ending !== undefined) return
+    if (cause === undefined) void this.#runner.kill()
+    else this.#kill({ reason: 'crash', cause })
+  }
+
+  #ended(exit: InstanceExit): void {
+    const ending = this.#verdict ?? exit
+    this.#ending = ending
+    this.#isOpen = false
+    this.#ping?.cancel()
+    this.#ping = undefined
+    this.#runner.channel.close()
+    // First, so that nobody who hears of a failed request can still be given this instance.
+    if (this.#unloading === undefined) this.#exit.resolve(ending)
+    const error = this.#gone()
+    this.#loaded.reject(error)
+    this.#unloaded.reject(error)
+    for (const call of this.#calls.values()) call.lose(error)
+    this.#calls.clear()
+    for (const wait of this.#waits.values()) wait.reject(error)
+    this.#waits.clear()
+  }
+
+  #gone(): FezzError {
+    const { reason, cause } = (this.#isUnloaded ? undefined : this.#ending) ?? {}
+    const how = reason === undefined ? 'has been unloaded' : `has ended: ${HOW[reason]}`
+    return new FezzError(
+      'INSTANCE_EXITED',
+      `the instance of function "${this.#functionId}" ${how}`,
+      cause === undefined ? {} : { cause },
+    )
+  }
+
+  async #within(work: Promise<void>, limitMs: number, what: string): Promise<void> {
+    const timer = this.#options.clock.setTimer(() => {
+      const message = `${what} function "${this.#functionId}" took longer than ${limitMs} ms`
+      const error = new FezzError('FUNCTION_TIMEOUT', message)
+      this.#loaded.reject(error)
+      this.#unloaded.reject(error)
+    }, limitMs)
+    try {
+      await work
+    } finally {
+      timer.cancel()
+    }
+  }
+}
+
+const HOW: Readonly<Record<InstanceExit['reason'], string>> = {
+  crash: 'it crashed',
+  'out-of-memory': 'it was out of memory',
+  killed: 'it was killed',
+}

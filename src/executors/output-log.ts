@@ -1,0 +1,150 @@
+import { type Clock, systemClock, type Timer } from '../clock.ts'
+import type { Logger } from '../telemetry/logger.ts'
+
+/** Where a program writes. */
+export type OutputStream = 'stdout' | 'stderr'
+
+export interface OutputLogOptions {
+  readonly log: Logger
+  /** Whose output it is. */
+  readonly functionId: string
+  /** Default: the machine's. */
+  readonly clock?: Clock
+  /** Lines in the long run. Default 100. */
+  readonly linesPerSecond?: number
+  /** Lines at once after a silence. Default 1,000. */
+  readonly burstLines?: number
+  /** What is longer is cut. Default 8 KiB. */
+  readonly maxLineBytes?: number
+}
+
+const REPORT_MS = 1_000
+const NEWLINE = 0x0a
+const CARRIAGE_RETURN = 0x0d
+
+/**
+ * Writes what a program prints into the log, a line each, stdout as info and stderr as warn. A
+ * program that prints too much does not fill the log: what is over the rate is counted and dropped,
+ * and the count is logged once a second.
+ */
+export class OutputLog {
+  readonly #log: Logger
+  readonly #functionId: string
+  readonly #clock: Clock
+  readonly #linesPerSecond: number
+  readonly #burstLines: number
+  readonly #stdout: LineSplitter
+  readonly #stderr: LineSplitter
+  /** Lines that may be logged now. */
+  #allowance: number
+  #refilledMs: number
+  #dropped = 0
+  #report: Timer | undefined
+  #isClosed = false
+
+  constructor(options: OutputLogOptions) {
+    const { linesPerSecond = 100, burstLines = 1_000, maxLineBytes = 8_192 } = options
+    this.#log = options.log
+    this.#functionId = options.functionId
+    this.#clock = options.clock ?? systemClock
+    this.#linesPerSecond = linesPerSecond
+    this.#burstLines = burstLines
+    this.#allowance = burstLines
+    this.#refilledMs = this.#clock.now()
+    this.#stdout = new LineSplitter(maxLineBytes, line => this.#line('stdout', line))
+    this.#stderr = new LineSplitter(maxLineBytes, line => this.#line('stderr', line))
+  }
+
+  /** Takes what was printed, cut anywhere. */
+  write(stream: OutputStream, chunk: Uint8Array): void {
+    if (this.#isClosed) return
+    const splitter = stream === 'stdout' ? this.#stdout : this.#stderr
+    splitter.push(chunk)
+  }
+
+  /** Logs what has no line end yet, and what was dropped since the last report. Idempotent. */
+  close(): void {
+    if (this.#isClosed) return
+    this.#stdout.end()
+    this.#stderr.end()
+    this.#isClosed = true
+    this.#report?.cancel()
+    this.#reportDropped()
+  }
+
+  #line(stream: OutputStream, bytes: Buffer): void {
+    if (!this.#allows()) {
+      this.#dropped++
+      this.#report ??= this.#clock.setTimer(() => this.#reportDropped(), REPORT_MS)
+      return
+    }
+    const text = bytes.toString()
+    const fields = { functionId: this.#functionId, stream }
+    if (stream === 'stdout') this.#log.info(fields, text)
+    else this.#log.warn(fields, text)
+  }
+
+  #allows(): boolean {
+    const nowMs = this.#clock.now()
+    const refill = ((nowMs - this.#refilledMs) / 1_000) * this.#linesPerSecond
+    this.#refilledMs = nowMs
+    this.#allowance = Math.min(this.#burstLines, this.#allowance + refill)
+    if (this.#allowance < 1) return false
+    this.#allowance--
+    return true
+  }
+
+  #reportDropped(): void {
+    this.#report = undefined
+    if (this.#dropped === 0) return
+    const fields = { functionId: this.#functionId, dropped: this.#dropped }
+    this.#dropped = 0
+    this.#log.warn(fields, 'the function prints too much: lines were dropped')
+  }
+}
+
+/** Cuts bytes into lines of at most so many bytes; the rest of a longer one is skipped. */
+class LineSplitter {
+  readonly #maxBytes: number
+  readonly #line: (line: Buffer) => void
+  /** The beginning of a line whose end has not come. */
+  #pieces: Buffer[] = []
+  #length = 0
+
+  constructor(maxBytes: number, line: (line: Buffer) => void) {
+    this.#maxBytes = maxBytes
+    this.#line = line
+  }
+
+  push(chunk: Uint8Array): void {
+    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+    let start = 0
+    for (;;) {
+      const end = bytes.indexOf(NEWLINE, start)
+      if (end === -1) break
+      this.#keep(bytes.subarray(start, end))
+      this.#emit()
+      start = end + 1
+    }
+    // A copy: a few bytes must not keep all of a large chunk in memory.
+    if (start < bytes.length) this.#keep(Buffer.from(bytes.subarray(start)))
+  }
+
+  end(): void {
+    if (this.#length > 0) this.#emit()
+  }
+
+  #keep(piece: Buffer): void {
+    const fitting = piece.subarray(0, this.#maxBytes - this.#length)
+    if (fitting.length === 0) return
+    this.#pieces.push(fitting)
+    this.#length += fitting.length
+  }
+
+  #emit(): void {
+    const whole = this.#pieces.length === 1 ? this.#pieces[0]! : Buffer.concat(this.#pieces)
+    this.#pieces = []
+    this.#length = 0
+    this.#line(whole.at(-1) === CARRIAGE_RETURN ? whole.subarray(0, -1) : whole)
+  }
+}

@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest'
+import { FezzError } from '../../../src/errors.ts'
+import { fromSentError, toSentError } from '../../../src/executors/channel/sent-error.ts'
+
+const travelled = (error: unknown) => fromSentError(structuredClone(toSentError(error)))
+
+describe('an error that travels', () => {
+  it('keeps name, message, stack, code and cause', () => {
+    const cause = new RangeError('below')
+    const error = Object.assign(new TypeError('above', { cause }), { code: 'E_ABOVE' })
+    expect(travelled(error)).toMatchObject({
+      name: 'TypeError',
+      message: 'above',
+      code: 'E_ABOVE',
+      stack: error.stack,
+      cause: { name: 'RangeError', message: 'below', stack: cause.stack },
+    })
+    expect(travelled(error)).toBeInstanceOf(Error)
+  })
+
+  it('is a FezzError again if it was one', () => {
+    const headers = { allow: 'GET' }
+    const error = travelled(new FezzError('METHOD_NOT_ALLOWED', 'no', { headers, cause: 'why' }))
+    expect(error).toBeInstanceOf(FezzError)
+    expect(error).toMatchObject({ code: 'METHOD_NOT_ALLOWED', status: 405, headers })
+  })
+
+  it('is no FezzError for a code that there is not', () => {
+    const impostor = Object.assign(new Error('no'), { name: 'FezzError', code: 'toString' })
+    expect(travelled(impostor)).not.toBeInstanceOf(FezzError)
+  })
+
+  it('is a DOMException again if it tells of an abort', () => {
+    const reason = travelled(new DOMException('too late', 'TimeoutError'))
+    expect(reason).toBeInstanceOf(DOMException)
+    expect(reason).toMatchObject({ name: 'TimeoutError', message: 'too late' })
+  })
+
+  it.each([
+    ['text', 'text'],
+    [undefined, 'undefined'],
+    [null, 'null'],
+    [Symbol('odd'), 'Symbol(odd)'],
+    [{ toString: 5 }, '[object Object]'],
+  ])('is made of whatever was thrown: %s', (thrown, message) => {
+    expect(travelled(thrown)).toMatchObject({ message })
+  })
+
+  it('is made of errors that cannot be read', () => {
+    const hostile = {
+      toString: () => {
+        throw new Error('no')
+      },
+    }
+    expect(travelled(Object.assign(new Error(), { message: hostile })).message).toMatch('cannot')
+    expect(travelled(new Proxy(new Error(), { get: hostile.toString })).message).toMatch('cannot')
+  })
+
+  it('is made of errors whose properties are no text', () => {
+    const name = () => {}
+    const odd = new FezzError('NOT_FOUND', 'no', { headers: { a: name as never } })
+    expect(travelled(odd)).toMatchObject({ headers: { a: '() => {}' } })
+    expect(travelled(Object.assign(new Error('no'), { name })).name).toBe('() => {}')
+  })
+
+  it('ends where its causes go round', () => {
+    const error = new Error('round')
+    error.cause = error
+    expect(travelled(error).cause).toMatchObject({ message: 'round' })
+  })
+})

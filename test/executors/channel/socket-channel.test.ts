@@ -1,0 +1,59 @@
+import { once } from 'node:events'
+import { expect, it } from 'vitest'
+import { frameHead } from '../../../src/executors/channel/frames.ts'
+import { SocketChannel } from '../../../src/executors/channel/socket-channel.ts'
+import { sockets, take } from './pairs.ts'
+
+it('ends with the cause when a frame is absurdly long', async () => {
+  const [near, far] = await sockets()
+  const channel = new SocketChannel(near)
+  far.write('GET / HTTP/1.1\r\n\r\n')
+  expect(await channel.closed).toMatchObject({ message: expect.stringContaining('longer than') })
+})
+
+it('ends with the cause when a frame holds no messages', async () => {
+  const [near, far] = await sockets()
+  const channel = new SocketChannel(near)
+  far.write(Buffer.concat([frameHead(4), Buffer.from('junk')]))
+  expect(await channel.closed).toBeInstanceOf(Error)
+})
+
+it('ends when the peer ends its half', async () => {
+  const [near, far] = await sockets()
+  const channel = new SocketChannel(near)
+  far.end()
+  expect(await channel.closed).toBeUndefined()
+})
+
+it('ends when the peer resets the connection', async () => {
+  const [near, far] = await sockets()
+  const channel = new SocketChannel(near)
+  far.resetAndDestroy()
+  expect(await channel.closed).toMatchObject({ code: 'ECONNRESET' })
+})
+
+it('writes nothing while the peer does not read, and all of it in order when it does', async () => {
+  const [near, far] = await sockets()
+  const channel = new SocketChannel<{ number: number; bytes: Uint8Array }, never>(near)
+  const bytes = new Uint8Array(100_000)
+  for (let number = 0; number < 500; number++) {
+    channel.send({ number, bytes })
+    await new Promise(setImmediate)
+  }
+  // One frame at most is in memory beside what the kernel takes, of 50 MB.
+  expect(near.writableLength).toBeGreaterThan(0)
+  expect(near.writableLength).toBeLessThan(65 * 100_100)
+  const received = await take(new SocketChannel<never, { number: number }>(far), 500)
+  expect(received.map(({ number }) => number)).toEqual(Array.from({ length: 500 }, (_, n) => n))
+})
+
+it('loses what it has not written when it is closed, and settles', async () => {
+  const [near] = await sockets()
+  const channel = new SocketChannel<Uint8Array, never>(near)
+  for (let count = 0; count < 100; count++) channel.send(new Uint8Array(1_000_000))
+  await new Promise(setImmediate)
+  channel.close()
+  await channel.closed
+  expect(near.destroyed).toBe(true)
+  if (!near.closed) await once(near, 'close')
+})
