@@ -1,0 +1,111 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+
+/** A process as /proc shows it (proc(5)). */
+export interface ProcessEntry {
+  readonly pid: number
+  readonly parent: number
+  readonly group: number
+  readonly session: number
+  /** Since boot, in clock ticks: with the pid it names one process, even where pids are used again. */
+  readonly startTime: number
+  readonly threads: number
+  readonly residentBytes: number
+}
+
+const AT_PAGESZ = 6n
+const DEFAULT_PAGE_BYTES = 4096
+const PID = /^\d+$/
+/** Dead and not yet waited for: nothing can be done to it, and nothing by it. */
+const ENDED = /^[ZX]$/
+
+let pageBytes: number | undefined
+
+/** What process `pid` is; `undefined` when it has ended, or where there is no /proc. */
+export function readProcess(pid: number): ProcessEntry | undefined {
+  let stat: string
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  } catch {
+    return undefined
+  }
+  // The name in parentheses may itself hold spaces and parentheses.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  if (ENDED.test(fields[0] as string)) return undefined
+  pageBytes ??= readPageBytes()
+  return {
+    pid,
+    parent: Number(fields[1]),
+    group: Number(fields[2]),
+    session: Number(fields[3]),
+    threads: Number(fields[17]),
+    startTime: Number(fields[19]),
+    residentBytes: Number(fields[21]) * pageBytes,
+  }
+}
+
+/** Every process of this pid namespace; none where there is no /proc. */
+export function listProcesses(): ProcessEntry[] {
+  return listPids().flatMap(pid => readProcess(pid) ?? [])
+}
+
+/** Whether process `pid` is still the one that started at `startTime`. */
+export function isSameProcess(pid: number, startTime: number): boolean {
+  return readProcess(pid)?.startTime === startTime
+}
+
+/** Whether `pid` was started with an environment in which `NAME=value` begins with `text`. */
+export function wasGiven(pid: number, text: string): boolean {
+  try {
+    const environment = readFileSync(`/proc/${pid}/environ`, 'latin1')
+    return environment.startsWith(text) || environment.includes(`\0${text}`)
+  } catch {
+    // It has ended, or belongs to somebody else.
+    return false
+  }
+}
+
+/** SIGKILL for `target`, a pid or minus a process group. Whoever is gone already is no error. */
+export function killNow(target: number): void {
+  try {
+    process.kill(target, 'SIGKILL')
+  } catch {}
+}
+
+/** Of this boot of the machine; empty where that cannot be told. */
+export function bootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  } catch {
+    return ''
+  }
+}
+
+/** Of the pid namespace that this process lives in; empty where that cannot be told. */
+export function pidNamespace(): string {
+  try {
+    return /\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? ''
+  } catch {
+    return ''
+  }
+}
+
+function listPids(): number[] {
+  try {
+    return readdirSync('/proc')
+      .filter(name => PID.test(name))
+      .map(Number)
+  } catch {
+    return []
+  }
+}
+
+/** From the auxiliary vector (getauxval(3)): pairs of machine words. */
+function readPageBytes(): number {
+  try {
+    const vector = readFileSync('/proc/self/auxv')
+    for (let at = 0; at + 16 <= vector.length; at += 16) {
+      if (vector.readBigUInt64LE(at) === AT_PAGESZ) return Number(vector.readBigUInt64LE(at + 8))
+    }
+  } catch {}
+  return DEFAULT_PAGE_BYTES
+}

@@ -1,0 +1,233 @@
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { setPriority } from 'node:os'
+import type { Duplex, Readable } from 'node:stream'
+import type { InstanceExit } from '../../function/contract.ts'
+import type { Cgroup } from '../cgroup.ts'
+import { killMarked } from '../instance-folder.ts'
+import { killNow } from '../proc.ts'
+import type { ContainedWorld } from './contained-world.ts'
+import { commandLine, type Launch } from './launch.ts'
+import type { ProcessLimits } from './limits.ts'
+import type { Watched } from './process-watch.ts'
+import { TextTail } from './text-tail.ts'
+
+/** How a process ended. */
+export interface ProcessEnd {
+  readonly reason: InstanceExit['reason']
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  /** For the log: how it ended, and its last words on standard error. */
+  readonly error: Error
+}
+
+const TAIL_CHARS = 4096
+/** Below the host, so that it can always answer. */
+const NICENESS = 5
+/** When the machine runs out of memory, it is to take these first. */
+const OOM_SCORE = 800
+const PIPE_GRACE_MS = 1000
+/** Of programs that end because V8 has no more memory. */
+const HEAP_FULL = /JavaScript heap out of memory/
+
+/**
+ * A process that the host has started, within its limits from its first instruction on, with
+ * everything that it starts itself: they live and end together.
+ */
+export class ContainedProcess {
+  readonly folder: Launch['folder']
+  readonly stdout: Readable
+  readonly stderr: Readable
+  /** The host's end of its file descriptor 3. */
+  readonly channel: Duplex | undefined
+  /** Settles when it has ended and nothing of it is left; its folder is gone then. Never rejects. */
+  readonly ended: Promise<ProcessEnd>
+  readonly #world: ContainedWorld
+  readonly #child: ChildProcess
+  readonly #cgroup: Cgroup
+  readonly #tail = new TextTail(TAIL_CHARS)
+  #watched: Watched | undefined
+  #verdict: { readonly reason: InstanceExit['reason']; readonly why: string } | undefined
+
+  /** @throws when the system refuses a limit, or has no room for another process */
+  constructor(launch: Launch, world: ContainedWorld) {
+    const { folder, user, limits } = launch
+    this.folder = folder
+    this.#world = world
+    let cgroup: Cgroup | undefined
+    try {
+      if (user !== undefined) {
+        world.runFolder.letThrough()
+        folder.giveTo(user.uid, user.gid)
+      }
+      cgroup = world.cgroups.create(folder.marker, limits)
+      this.#cgroup = cgroup
+      this.#child = spawnWaiting(launch, world)
+    } catch (error) {
+      void cgroup?.remove()
+      void folder.remove()
+      throw error
+    }
+    const child = this.#child
+    const { stdin, stdout, stderr } = child
+    this.stdout = stdout as Readable
+    this.stderr = stderr as Readable
+    this.channel = launch.hasChannel ? (child.stdio[3] as unknown as Duplex) : undefined
+    this.stderr.on('data', (chunk: Buffer) => this.#tail.add(chunk))
+    // It may end without having read its input.
+    stdin?.on('error', () => {})
+    this.ended = this.#whenEnded()
+    try {
+      this.#admit(limits)
+      stdin?.end(`\n${launch.input ?? ''}`)
+    } catch (error) {
+      this.kill('crash', `it could not be limited: ${(error as Error).message}`)
+    }
+  }
+
+  /** @throws when it could not be started */
+  get pid(): number {
+    const { pid } = this.#child
+    if (pid === undefined) throw new Error('it was not started')
+    return pid
+  }
+
+  get isRunning(): boolean {
+    const { pid, exitCode, signalCode } = this.#child
+    return pid !== undefined && exitCode === null && signalCode === null
+  }
+
+  /** Sets other limits of memory, cores and processes than it was started with. */
+  limit(limits: ProcessLimits): void {
+    this.#cgroup.limit(limits)
+    this.#watch(limits)
+  }
+
+  /** Asks it to end (SIGTERM), and ends it after `graceMs`. */
+  async terminate(graceMs: number): Promise<void> {
+    const timer = this.#world.clock.setTimer(() => this.kill('killed', 'it did not end'), graceMs)
+    if (this.isRunning) this.#child.kill('SIGTERM')
+    await this.ended
+    timer.cancel()
+  }
+
+  /** Ends it with all that it has started, at once. The first reason stays. */
+  kill(reason: InstanceExit['reason'], why: string): void {
+    if (!this.isRunning) return
+    this.#verdict ??= { reason, why }
+    this.#endAll()
+  }
+
+  /** Puts it where its limits hold, before it does anything. */
+  #admit(limits: ProcessLimits): void {
+    const { pid } = this.#child
+    // What could not be started says so later.
+    if (pid === undefined) return
+    this.folder.record(pid, this.#cgroup.folders)
+    this.#cgroup.add(pid)
+    try {
+      setPriority(pid, NICENESS)
+      writeFileSync(`/proc/${pid}/oom_score_adj`, String(OOM_SCORE))
+    } catch {
+      // Wishes, not limits.
+    }
+    this.#watch(limits)
+  }
+
+  #watch({ memoryBytes, pids }: ProcessLimits): void {
+    const { cgroups, watch } = this.#world
+    if (this.#watched !== undefined) watch.remove(this.#watched)
+    const holdsMemory = memoryBytes === undefined || cgroups.controllers.has('memory')
+    const holdsPids = cgroups.controllers.has('pids')
+    if (holdsMemory && holdsPids) return
+    this.#watched = {
+      pid: this.pid,
+      ...(!holdsMemory && { memoryBytes }),
+      ...(!holdsPids && { pids }),
+      exceeded: bound =>
+        bound === 'memory'
+          ? this.kill('out-of-memory', `it used more than ${memoryBytes} bytes of memory`)
+          : this.kill('killed', `it had more than ${pids} processes and threads`),
+    }
+    watch.add(this.#watched)
+  }
+
+  /** It, its group, and whatever else came of it. */
+  #endAll(): void {
+    const { pid } = this.#child
+    if (pid === undefined) return
+    this.#cgroup.kill()
+    killNow(-pid)
+    if (this.#watched !== undefined) {
+      for (const member of this.#world.watch.remove(this.#watched)) killNow(member)
+      this.#watched = undefined
+    }
+    // A control group misses nobody.
+    if (this.#cgroup.folders.length === 0) killMarked(this.folder.marker)
+  }
+
+  async #whenEnded(): Promise<ProcessEnd> {
+    const child = this.#child
+    const { promise, resolve } = Promise.withResolvers<Error | undefined>()
+    child.once('exit', () => {
+      this.#endAll()
+      resolve(undefined)
+    })
+    child.once('error', resolve)
+    const failure = await promise
+    // Now that nobody is left to write, its last words are complete.
+    if (failure === undefined) await this.#pipesClosed()
+    const end = this.#describe(failure)
+    await this.#cgroup.remove()
+    await this.folder.remove()
+    return end
+  }
+
+  /** Bounded, for a process that has hidden from us may hold them. */
+  async #pipesClosed(): Promise<void> {
+    const pipes = [this.stdout, this.stderr]
+    const destroy = () => {
+      for (const pipe of pipes) pipe.destroy()
+    }
+    const timer = this.#world.clock.setTimer(destroy, PIPE_GRACE_MS)
+    // What nobody reads would never end.
+    for (const pipe of pipes) if (pipe.readableFlowing === null) pipe.resume()
+    await Promise.all(pipes.map(pipe => pipe.closed || once(pipe, 'close')))
+    timer.cancel()
+  }
+
+  #describe(failure: Error | undefined): ProcessEnd {
+    const { exitCode: code, signalCode: signal } = this.#child
+    // One that was ending by itself when it was killed has ended by itself.
+    const wasKilled = signal === 'SIGKILL' && this.#verdict !== undefined
+    const verdict = wasKilled ? this.#verdict! : this.#infer(code, signal)
+    const how = failure?.message ?? (signal === null ? `exit code ${code}` : `signal ${signal}`)
+    const why = [verdict.why, how].filter(text => text !== '').join('; ')
+    const words = this.#tail.toString().trim()
+    const message = `the process has ended: ${why}${words === '' ? '' : `\n${words}`}`
+    return { reason: verdict.reason, code, signal, error: new Error(message, { cause: failure }) }
+  }
+
+  #infer(code: number | null, signal: NodeJS.Signals | null) {
+    if (this.#cgroup.outOfMemoryKills() > 0 || HEAP_FULL.test(this.#tail.toString())) {
+      return { reason: 'out-of-memory', why: 'it had no more memory' } as const
+    }
+    // Behind a tool that waits for it, a signal shows as 128 and its number.
+    if (signal === 'SIGXCPU' || code === 128 + 24) {
+      return { reason: 'killed', why: 'it used more processor time than cpuTime allows' } as const
+    }
+    if (signal === 'SIGKILL') return { reason: 'killed', why: '' } as const
+    return { reason: 'crash', why: '' } as const
+  }
+}
+
+/** Starts it as far as {@link commandLine} says: it waits for its first line of input. */
+function spawnWaiting(launch: Launch, { tools }: ContainedWorld): ChildProcess {
+  const { cwd, env, user, hasChannel } = launch
+  const [program, ...args] = commandLine(launch, tools)
+  const stdio: StdioOptions = ['pipe', 'pipe', 'pipe']
+  if (hasChannel) stdio.push('pipe')
+  // Detached: in a session and a process group of its own.
+  return spawn(program, args, { cwd, env, detached: true, stdio, ...user })
+}

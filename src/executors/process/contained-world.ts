@@ -1,0 +1,14 @@
+import type { Clock } from '../../clock.ts'
+import type { Cgroups } from '../cgroups.ts'
+import type { RunFolder } from '../run-folder.ts'
+import type { ProcessWatch } from './process-watch.ts'
+import type { Tools } from './tools.ts'
+
+/** What all processes of one host share. */
+export interface ContainedWorld {
+  readonly runFolder: RunFolder
+  readonly cgroups: Cgroups
+  readonly watch: ProcessWatch
+  readonly tools: Tools
+  readonly clock: Clock
+}

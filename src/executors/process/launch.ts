@@ -1,0 +1,62 @@
+import type { InstanceFolder } from '../instance-folder.ts'
+import type { Environment } from './environment.ts'
+import { limitCommands, type ProcessLimits } from './limits.ts'
+import { type Sandboxing, sandboxPrefix } from './sandbox.ts'
+import type { Tools } from './tools.ts'
+import type { ProcessUser } from './user.ts'
+
+/** How one process is started. */
+export interface Launch {
+  readonly folder: InstanceFolder
+  /** Absolute program, and arguments. */
+  readonly command: readonly string[]
+  readonly cwd: string
+  readonly env: Environment
+  readonly limits: ProcessLimits
+  /** Default: the host's own. */
+  readonly user?: ProcessUser
+  readonly sandboxing: Sandboxing
+  /** Paths that it may read within a sandbox. */
+  readonly reads: readonly string[]
+  readonly network: boolean
+  /** What it reads from standard input. */
+  readonly input?: string
+  /** Whether it gets a socket to the host as file descriptor 3. */
+  readonly hasChannel: boolean
+}
+
+/** All of a {@link Launch} that is the same for each process of one deployment. */
+export type LaunchPlan = Omit<Launch, 'folder' | 'env' | 'input' | 'hasChannel'>
+
+/** A command with its arguments. */
+export type CommandLine = readonly [program: string, ...args: string[]]
+
+/**
+ * The command that starts it: a shell that waits for a line of standard input, until the host has
+ * put it where its limits hold, and then becomes each of the tools in turn, and the program at last.
+ * Not one process more, and none outside of the limits for any moment.
+ */
+export function commandLine(launch: Launch, tools: Tools): CommandLine {
+  const { limits, user, sandboxing, reads, folder, cwd, network } = launch
+  const own = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
+  const owner = user ?? own
+  const { script, prefix } = limitCommands(limits, owner.uid !== own.uid, tools)
+  const { home, temporary } = folder
+  const plan = { reads, home, temporary, cwd, network, user: owner }
+  return [
+    tools.sh ?? '/bin/sh',
+    '-c',
+    // An end without a line: the host has died.
+    `read -r go || exit; ${script}exec "$@"`,
+    'fezz',
+    ...tied(tools),
+    ...prefix,
+    ...sandboxPrefix(sandboxing, plan, tools),
+    ...launch.command,
+  ]
+}
+
+/** What has the system kill it when the host dies, where that can be had. */
+function tied({ setpriv }: Tools): readonly string[] {
+  return setpriv === undefined ? [] : [setpriv, '--pdeathsig', 'KILL', '--']
+}

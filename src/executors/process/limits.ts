@@ -1,0 +1,79 @@
+import { readFileSync } from 'node:fs'
+import type { Execution } from '../../function/execution.ts'
+import type { Tools } from './tools.ts'
+
+/** What one instance may use; what is absent is not bounded. */
+export interface ProcessLimits {
+  readonly memoryBytes?: number
+  readonly cpus?: number
+  /** Of one process; held in whole seconds, rounded up. */
+  readonly cpuTimeMs?: number
+  readonly openFiles: number
+  readonly pids: number
+}
+
+/** Limits of functions that declare none. */
+export interface DefaultLimits {
+  /** Default: no bound. */
+  readonly memoryBytes?: number
+  /** Default 256. */
+  readonly pids?: number
+  /** Default 1,024. */
+  readonly openFiles?: number
+}
+
+/** What a manifest declares, over the defaults. */
+export function limitsOf(execution: Execution, defaults: DefaultLimits): ProcessLimits {
+  const { cpus, cpuTimeMs, memoryBytes = defaults.memoryBytes } = execution
+  return {
+    ...(memoryBytes !== undefined && { memoryBytes }),
+    ...(cpus !== undefined && { cpus }),
+    ...(cpuTimeMs !== undefined && { cpuTimeMs }),
+    openFiles: execution.openFiles ?? defaults.openFiles ?? 1024,
+    pids: execution.pids ?? defaults.pids ?? 256,
+  }
+}
+
+/** What sets resource limits (getrlimit(2)): part of a shell script, and what goes before a command. */
+export interface LimitCommands {
+  readonly script: string
+  readonly prefix: readonly string[]
+}
+
+/**
+ * Resource limits by prlimit(1) where that is present, else by the shell's `ulimit`.
+ *
+ * @param isOtherUser whether the process runs as a user who is not the host's: RLIMIT_NPROC counts
+ *   all processes of a user, and does nothing to root
+ */
+export function limitCommands(
+  { cpuTimeMs, openFiles, pids }: ProcessLimits,
+  isOtherUser: boolean,
+  tools: Tools,
+): LimitCommands {
+  const files = Math.min(openFiles, ownOpenFiles())
+  // A second between SIGXCPU, which tells why, and SIGKILL, which cannot be ignored.
+  const seconds = cpuTimeMs === undefined ? undefined : Math.ceil(cpuTimeMs / 1000)
+  if (tools.prlimit === undefined) {
+    const commands = ['ulimit -c 0', `ulimit -n ${files}`]
+    if (seconds !== undefined) commands.push(`ulimit -St ${seconds}`, `ulimit -Ht ${seconds + 1}`)
+    // The same limit under the names of bash and of dash.
+    if (isOtherUser) commands.push(`{ ulimit -u ${pids} || ulimit -p ${pids}; } 2>/dev/null`)
+    return { script: `${commands.join(' && ')} && `, prefix: [] }
+  }
+  const prefix = [tools.prlimit, '--core=0', `--nofile=${files}`]
+  if (seconds !== undefined) prefix.push(`--cpu=${seconds}:${seconds + 1}`)
+  if (isOtherUser) prefix.push(`--nproc=${pids}`)
+  return { script: '', prefix: [...prefix, '--'] }
+}
+
+/** How many this process could have at most itself: more cannot be given. */
+function ownOpenFiles(): number {
+  try {
+    const limits = readFileSync('/proc/self/limits', 'utf8')
+    const hard = /^Max open files\s+\S+\s+(\d+)/m.exec(limits)?.[1]
+    return hard === undefined ? Number.POSITIVE_INFINITY : Number(hard)
+  } catch {
+    return Number.POSITIVE_INFINITY
+  }
+}

@@ -1,0 +1,60 @@
+import { existsSync, readlinkSync } from 'node:fs'
+
+/** Trees of the system that hold programs and libraries; links among them stay links. */
+const SYSTEM = ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32', '/nix/store']
+/** What programs read of /etc, and no secrets. */
+const ETC = [
+  'alternatives',
+  'ca-certificates',
+  'fonts',
+  'group',
+  'host.conf',
+  'hosts',
+  'ld.so.cache',
+  'ld.so.conf',
+  'ld.so.conf.d',
+  'localtime',
+  'mime.types',
+  'nsswitch.conf',
+  'passwd',
+  'pki',
+  'protocols',
+  'resolv.conf',
+  'services',
+  'ssl/certs',
+  'ssl/openssl.cnf',
+  'timezone',
+].map(name => `/etc/${name}`)
+
+/** A path of the machine that a sandbox shows. */
+export interface Readable {
+  readonly path: string
+  /** Target, of a symbolic link. */
+  readonly link?: string
+}
+
+/**
+ * What a sandbox shows of the machine, read-only: the system's own, and `reads`. Only what exists; a
+ * folder before what lies in it, which then needs no mention.
+ */
+export function readable(reads: readonly string[]): Readable[] {
+  const found: Readable[] = []
+  for (const path of [...SYSTEM, ...ETC, ...reads]) {
+    const isCovered = found.some(
+      known => known.link === undefined && `${path}/`.startsWith(`${known.path}/`),
+    )
+    if (isCovered) continue
+    const link = SYSTEM.includes(path) ? linkOf(path) : undefined
+    if (link !== undefined) found.push({ path, link })
+    else if (existsSync(path)) found.push({ path })
+  }
+  return found
+}
+
+function linkOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return undefined
+  }
+}

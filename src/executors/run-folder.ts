@@ -1,0 +1,100 @@
+import { chmodSync, lstatSync, mkdirSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { FezzError } from '../errors.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { InstanceFolder, MODE_PASSABLE, MODE_PRIVATE } from './instance-folder.ts'
+import { defaultRunFolder } from './run-base.ts'
+import { ownName, removeLeftovers } from './run-leftovers.ts'
+
+export type { InstanceFolder } from './instance-folder.ts'
+
+/** Of `sun_path` in unix(7), without its final zero. */
+const MAX_SOCKET_PATH_BYTES = 107
+
+export interface RunFolderOptions {
+  /** Default: {@link defaultRunFolder}. */
+  readonly folder?: string
+  readonly log: Logger
+}
+
+/**
+ * Where a host keeps what must not outlive it: sockets, working folders, and a note of each process
+ * that it has started. {@link open} ends and removes what hosts left behind that were killed.
+ */
+export class RunFolder implements AsyncDisposable {
+  readonly path: string
+  /** Begins the marker of each instance, see {@link INSTANCE_VARIABLE}. */
+  readonly id: string
+  readonly #clearing: Promise<void>
+  #count = 0
+  #closing: Promise<void> | undefined
+
+  private constructor(base: string, name: string, clearing: Promise<void>) {
+    this.id = name
+    this.path = join(base, name)
+    this.#clearing = clearing
+  }
+
+  /**
+   * @throws FezzError `INVALID_CONFIG` when the folder cannot be made, belongs to somebody else, or
+   *   leaves no room for the path of a socket
+   */
+  static async open(options: RunFolderOptions): Promise<RunFolder> {
+    const base = options.folder ?? defaultRunFolder()
+    makeBase(base)
+    const { rest } = await removeLeftovers(base, options.log)
+    const folder = new RunFolder(base, ownName(), rest)
+    const socket = join(folder.path, 'i99999', 'home', 'http.sock')
+    if (Buffer.byteLength(socket) > MAX_SOCKET_PATH_BYTES) {
+      throw new FezzError(
+        'INVALID_CONFIG',
+        `the run folder ${base} is too deep for the paths of sockets; choose a shorter one`,
+      )
+    }
+    mkdirSync(folder.path, { mode: MODE_PRIVATE })
+    return folder
+  }
+
+  /** A place for one more instance, empty. */
+  instance(): InstanceFolder {
+    this.#count++
+    return new InstanceFolder(this.path, `i${this.#count}`)
+  }
+
+  /** Lets another user reach what is given to it within this folder; what is not stays closed. */
+  letThrough(): void {
+    chmodSync(join(this.path, '..'), MODE_PASSABLE)
+    chmodSync(this.path, MODE_PASSABLE)
+  }
+
+  /** Removes it; whatever has run in it must have ended. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= Promise.all([
+      rm(this.path, { recursive: true, force: true }),
+      this.#clearing,
+    ]).then(() => {})
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+
+function makeBase(base: string): void {
+  try {
+    mkdirSync(base, { recursive: true, mode: MODE_PRIVATE })
+    const found = lstatSync(base)
+    // Where everybody may write, somebody else may have been here first.
+    if (!found.isDirectory() || (process.getuid?.() ?? found.uid) !== found.uid) {
+      throw new FezzError('INVALID_CONFIG', `the run folder ${base} belongs to somebody else`)
+    }
+    if ((found.mode & 0o066) !== 0) chmodSync(base, MODE_PRIVATE)
+  } catch (cause) {
+    if (cause instanceof FezzError) throw cause
+    const { code } = cause as NodeJS.ErrnoException
+    const message = `the run folder ${base} cannot be made (${code}); choose another`
+    throw new FezzError('INVALID_CONFIG', message, { cause })
+  }
+}

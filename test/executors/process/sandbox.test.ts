@@ -1,0 +1,168 @@
+import { chmodSync, readlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { findTools } from '../../../src/executors/process/tools.ts'
+import { checkManifest } from '../../../src/function/manifest-schema.ts'
+import { artifactOf } from '../../contract/executor-artifacts.ts'
+import { call, inNewFolder, ProcessWorld, type Program } from './setup.ts'
+import { hasTool } from './tools.ts'
+
+const { bwrap: _bwrap, ...withoutBwrap } = findTools()
+const hasBwrap = await hasTool('bwrap', 'bubblewrap')
+const hasUnshare = await hasTool('unshare', 'util-linux')
+const isRoot = process.getuid?.() === 0
+
+const USERS: readonly { readonly name: string; readonly declared: { readonly user?: string } }[] = [
+  { name: "the host's user", declared: {} },
+  ...(isRoot ? [{ name: 'another user', declared: { user: 'nobody' } }] : []),
+]
+
+/** A shell script that is run for each request. */
+function script(text: string): Program {
+  return { files: { data: 'of the folder' }, command: ['sh', '-c', text], protocol: 'bootstrap' }
+}
+
+/** Prints the names of the network's interfaces. */
+const LINKS = "sed -n 's/^ *\\([^ :]*\\):.*/\\1/p' /proc/net/dev"
+
+const NODE_SERVER: Program = {
+  files: {
+    'main.cjs': `require('node:http').createServer((request, response) => response.end('fine'))
+      .listen(process.env.FEZZ_SOCKET)`,
+  },
+  command: [process.execPath, './main.cjs'],
+  reads: [process.execPath],
+}
+
+describe.each([
+  ['bwrap', hasBwrap, findTools()],
+  ['unshare', hasUnshare, withoutBwrap],
+])('sandbox: namespaces by %s', (_name, isThere, tools) => {
+  describe.skipIf(!isThere).each(USERS)('as $name', ({ declared }) => {
+    let world: ProcessWorld
+    beforeAll(async () => {
+      world = await ProcessWorld.open({ tools })
+    })
+    afterAll(() => world[Symbol.asyncDispose]())
+
+    const output = async (text: string, more = {}): Promise<string> => {
+      const instance = await world.load(script(text), {
+        sandbox: 'namespaces',
+        ...declared,
+        ...more,
+      })
+      return (await call(instance)).text()
+    }
+
+    it('shows no process but its own', async () => {
+      const seen = (await output('ls /proc')).split('\n').filter(name => /^\d+$/.test(name))
+      expect(seen.length).toBeLessThanOrEqual(4)
+      expect(await output(`test -e /proc/${process.pid}/environ || echo hidden`)).toBe('hidden\n')
+    })
+
+    it('shows no files but those of the system and its own', async () => {
+      const [root, tmp, data] = (
+        await output('echo $(ls /); ls -A /tmp | grep -v ^fezz; cat data')
+      ).split('\n')
+      expect(
+        root
+          ?.split(' ')
+          .filter(
+            name => !/^(bin|dev|etc|lib\d*|libx32|proc|sbin|tmp|usr|root|work|home)$/.test(name),
+          ),
+      ).toEqual([])
+      expect([tmp, data].join('')).toContain('of the folder')
+      expect(await output('test -e /etc/shadow || echo hidden')).toBe('hidden\n')
+      expect(await output(`test -e ${import.meta.filename} || echo hidden`)).toBe('hidden\n')
+      expect(await output(`ls -A ${world.runFolder.path} | wc -l`)).toBe('1\n')
+    })
+
+    it('can write to its home and to /tmp, and nowhere else', async () => {
+      expect(await output('echo a > "$HOME/a" && echo b > /tmp/b && cat "$HOME/a" /tmp/b')).toBe(
+        'a\nb\n',
+      )
+      for (const place of ['.', '/usr', '/etc', '/']) {
+        expect(await output(`touch ${place}/written 2>/dev/null || echo refused`)).toBe('refused\n')
+      }
+    })
+
+    it('has no capabilities to get out again', async () => {
+      const status = await output('grep -E "CapEff|NoNewPrivs" /proc/self/status')
+      expect(status).toMatch(/CapEff:\s+0{16}/)
+      expect(status).toMatch(/NoNewPrivs:\s+1/)
+      expect(await output('umount /proc 2>/dev/null || echo refused')).toBe('refused\n')
+    })
+
+    it('has a network unless it is taken away', async () => {
+      const own = `${readlinkSync('/proc/self/ns/net')}\n`
+      expect(await output('readlink /proc/self/ns/net')).toBe(own)
+      expect(await output(LINKS, { network: false })).toBe('lo\n')
+    })
+
+    it('serves on FEZZ_SOCKET even without a network', async () => {
+      const instance = await world.load(NODE_SERVER, {
+        sandbox: 'namespaces',
+        network: false,
+        ...declared,
+      })
+      expect(await (await call(instance)).text()).toBe('fine')
+      await instance.unload()
+    })
+
+    it('runs JavaScript', async () => {
+      const manifest = checkManifest({ id: 'js', sandbox: 'namespaces', ...declared }, 'js')
+      const env = { JOURNAL: '/tmp/journal' }
+      const code = await artifactOf('Echo')
+      chmodSync(code.folder, 0o755)
+      const instance = await world.executor.load({ manifest, code, env })
+      expect(await (await call(instance, '/')).json()).toMatchObject({ calls: 1 })
+      await instance.unload()
+    })
+
+    it('holds the limits of memory and processor time too', async () => {
+      const eat = 'const all = []; setInterval(() => all.push(Buffer.alloc(2e7, 1)), 5)'
+      const eater: Program = {
+        ...NODE_SERVER,
+        command: [process.execPath, './main.cjs'],
+        files: { 'main.cjs': `${NODE_SERVER.files['main.cjs']}; ${eat}` },
+      }
+      const instance = await world.load(eater, {
+        sandbox: 'namespaces',
+        memory: '250MiB',
+        ...declared,
+      })
+      expect(await instance.exited).toMatchObject({ reason: 'out-of-memory' })
+    })
+  })
+})
+
+describe('a sandbox that the machine does not have', () => {
+  it.each([
+    ['sandbox: namespaces', { sandbox: 'namespaces' }, 'bubblewrap'],
+    ['network: false', { network: false }, 'unshare'],
+  ] as const)('fails the load: %s', async (_name, declared, remedy) => {
+    await using world = await ProcessWorld.open({ tools: { sh: '/bin/sh' } })
+    await expect(world.load(script('true'), declared)).rejects.toMatchObject({
+      code: 'INVALID_MANIFEST',
+      message: expect.stringContaining(remedy),
+    })
+  })
+
+  it('fails the load when the machine refuses it', async () => {
+    const refusing = join(inNewFolder(), 'bwrap')
+    writeFileSync(refusing, '#!/bin/sh\necho bwrap: no permissions >&2; exit 1', { mode: 0o755 })
+    await using world = await ProcessWorld.open({ tools: { ...withoutBwrap, bwrap: refusing } })
+    const loading = world.load(script('true'), { sandbox: 'namespaces' })
+    await expect(loading).rejects.toMatchObject({
+      code: 'INVALID_MANIFEST',
+      message: expect.stringContaining('refuses'),
+      cause: { message: expect.stringContaining('no permissions') },
+    })
+  })
+
+  it.skipIf(!hasUnshare)('network: false needs no more than unshare', async () => {
+    await using world = await ProcessWorld.open({ tools: withoutBwrap })
+    const instance = await world.load(script(LINKS), { network: false })
+    expect(await (await call(instance)).text()).toBe('lo\n')
+  })
+})
