@@ -13,7 +13,7 @@ export class ServedFiles {
   readonly paths: readonly string[]
   readonly #loader: Loader
   readonly #server: HostServer
-  /** Which file each function came from. */
+  /** Which file or folder each function came from. */
   #origins: ReadonlyMap<string, string> = new Map()
   #last: Promise<unknown> = Promise.resolve()
 
@@ -52,7 +52,7 @@ export class ServedFiles {
 
   async #refresh(): Promise<readonly ServeFailure[]> {
     const { functions, errors } = await this.#loader.load(this.paths)
-    const origins = new Map(functions.map(({ manifest, code }) => [manifest.id, code.entry]))
+    const origins = new Map(functions.map(({ manifest, origin }) => [manifest.id, origin]))
     const building = new Set(origins.values())
     const remove: string[] = []
     for (const [id, file] of this.#origins) {

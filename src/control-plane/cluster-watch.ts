@@ -15,6 +15,8 @@ import type { Store, StoreEvent } from './store.ts'
 export interface ClusterWatchOptions {
   readonly store: Store
   readonly log: Logger
+  /** Timeout of a function that declares none. */
+  readonly functionTimeoutMs: number
   /** Called with every change once functions and nodes are known, and never before. */
   readonly onChange: (view: ClusterView) => void
   /** Default: the machine's. */
@@ -161,7 +163,10 @@ export class ClusterWatch implements AsyncDisposable {
 
   #tell(): void {
     if (!this.#isComplete || this.#closing.signal.aborted) return
-    this.#functionViews ??= viewsOf(this.#functions.entries.values())
+    this.#functionViews ??= viewsOf(
+      this.#functions.entries.values(),
+      this.#options.functionTimeoutMs,
+    )
     this.#nodeViews ??= [...this.#nodes.values()]
     this.#options.onChange({ nodes: this.#nodeViews, functions: this.#functionViews })
   }
@@ -173,11 +178,14 @@ export class ClusterWatch implements AsyncDisposable {
 }
 
 /** In the order in which hosts look for a route. */
-function viewsOf(entries: Iterable<FunctionEntry>): readonly FunctionView[] {
+function viewsOf(
+  entries: Iterable<FunctionEntry>,
+  functionTimeoutMs: number,
+): readonly FunctionView[] {
   const views = Array.from(entries, ({ id, manifest, placement, balance }) => ({
     id,
     routes: manifest.routes,
-    timeoutMs: manifest.timeoutMs,
+    timeoutMs: manifest.timeoutMs ?? functionTimeoutMs,
     placement,
     balance,
   }))

@@ -1,5 +1,6 @@
 import { FezzError } from '../errors.ts'
 import type { Code } from '../function/contract.ts'
+import { imageCodeOf } from '../function/image-code.ts'
 import type { PlacementTarget } from '../function/placement.ts'
 import type { Steps } from '../routing/slices.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -90,8 +91,9 @@ export class DesiredFunctions {
   #place({ id, manifest, code }: FunctionEntry): void {
     const { codeOf, want, log } = this.#options
     try {
-      if (code === undefined) throw noArtifact(id)
-      want(id, { manifest, code: codeOf(code) })
+      const found = code === undefined ? imageCodeOf(manifest.execution) : codeOf(code)
+      if (found === undefined) throw noCode(id)
+      want(id, { manifest, code: found })
       this.#lacking.delete(id)
     } catch (error) {
       const message = error instanceof FezzError ? error.message : 'its artifact cannot be used'
@@ -104,6 +106,9 @@ export class DesiredFunctions {
   }
 }
 
-function noArtifact(id: string): FezzError {
-  return new FezzError('INVALID_ENTRY', `function "${id}" has no artifact; fezz apply makes one`)
+function noCode(id: string): FezzError {
+  return new FezzError(
+    'INVALID_ENTRY',
+    `function "${id}" has no artifact and no image; fezz apply makes an artifact`,
+  )
 }

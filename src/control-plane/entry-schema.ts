@@ -36,7 +36,11 @@ export function parseFunctionEntry(key: string, value: string): FunctionEntry {
  */
 export function checkFunctionEntry(input: unknown, where: string, id?: string): FunctionEntry {
   const { manifest, code, placement, balance } = check(functionSchema, input, refusing(where))
-  return new FunctionEntry(readManifest(manifest, where, id), { code, placement, balance })
+  const checked = readManifest(manifest, where, id)
+  if (code !== undefined && checked.execution.image !== undefined) {
+    throw invalidEntry(`${where}: code and manifest.image exclude each other; remove one`)
+  }
+  return new FunctionEntry(checked, { code, placement, balance })
 }
 
 /**

@@ -24,7 +24,7 @@ function inputOf(manifest: Manifest): ManifestInput {
     version,
     ...(description !== '' && { description }),
     ...(only !== undefined && others.length === 0 ? only : { routes: routes.map(routeInputOf) }),
-    timeout: formatDuration(timeoutMs),
+    ...(timeoutMs !== undefined && { timeout: formatDuration(timeoutMs) }),
     ...(idleTtlMs !== undefined && { idleTtl: formatDuration(idleTtlMs) }),
     ...(manifest.preload && { preload: true }),
     ...(maxConcurrency !== undefined && { maxConcurrency }),

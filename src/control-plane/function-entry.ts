@@ -107,9 +107,9 @@ export class FunctionEntry {
   }
 }
 
-/** Only what has been checked counts in milliseconds. */
+/** Only what has been checked keeps how it runs in a record of its own. */
 function isChecked(manifest: Manifest | ManifestInput): manifest is Manifest {
-  return 'timeoutMs' in manifest
+  return 'execution' in manifest
 }
 
 /** Without what asks nothing. */

@@ -1,6 +1,8 @@
 import { readdir, readFile, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join, parse, resolve } from 'node:path'
 import { FezzError } from '../errors.ts'
+import { FUNCTION_FILE } from './manifest-file.ts'
+import type { Runtimes } from './programs/runtimes.ts'
 
 /** A source file to be built, with what it imports, as one bundle. */
 export interface Entry {
@@ -15,53 +17,90 @@ export const SOURCE = /\.[cm]?[jt]sx?$/
 const NOT_A_FUNCTION = /^[_.]|\.(?:test|spec)\.[^.]+$|\.d\.[cm]?ts$|^node_modules$/
 const INDEX = /^index\.[cm]?[jt]sx?$/
 
+/** Something that is one function, or a source file of several. */
+export interface Found extends Entry {
+  /**
+   * `folder`: its files tell what it is, a fezz.json or the markers of a runtime; `declaration`: a
+   * JSON file alone, without code beside it.
+   */
+  readonly kind: 'source' | 'folder' | 'declaration'
+}
+
 /**
- * The function files behind a path. A file is itself. A folder that has an `index.*`, or a
- * package.json whose `main` exists, is one function, named like the folder. Any other folder holds
- * functions: its source files and those of its folders that are one function. Skipped are names
- * with a leading `_` or `.`, tests (`*.test.*`, `*.spec.*`), declarations and node_modules.
+ * What is behind a path. A source file is itself. A folder with a fezz.json is one function, and so
+ * is one that has an `index.*`, or a package.json whose `main` exists. Any other folder holds
+ * functions: its source files, and those of its folders that are one function; also those that only
+ * the markers of a runtime make one, such as go.mod. Skipped are names with a leading `_` or `.`,
+ * tests (`*.test.*`, `*.spec.*`), declarations and node_modules.
  *
  * @param path absolute, or relative to the working directory
  * @returns in the order of their names
  * @throws FezzError `BUILD_FAILED` when there is none
  */
-export async function findEntries(path: string): Promise<Entry[]> {
-  const entries = await entriesAt(path)
-  return Promise.all(entries.map(async ({ file, name }) => ({ file: await realpath(file), name })))
+export async function findFunctions(path: string, runtimes: Runtimes): Promise<Found[]> {
+  const all = await foundAt(resolve(path), runtimes)
+  return Promise.all(all.map(async found => ({ ...found, file: await realpath(found.file) })))
 }
 
-async function entriesAt(path: string): Promise<Entry[]> {
-  const place = resolve(path)
+async function foundAt(place: string, runtimes: Runtimes): Promise<Found[]> {
   const found = await stat(place).catch(cause => {
     throw new FezzError('BUILD_FAILED', `${place}: there is no such file or folder`, { cause })
   })
-  if (!found.isDirectory()) return [entryOfFile(place)]
-  const project = await projectEntry(place)
-  if (project !== undefined) return [project]
-  const entries = await entriesIn(place)
-  if (entries.length === 0) {
-    throw new FezzError(
-      'BUILD_FAILED',
-      `${place}: no function files; name a folder with .ts or .js files, or a file`,
-    )
-  }
-  return entries
+  if (!found.isDirectory()) return [foundFile(place)]
+  const own = (await declaredFolder(place)) ?? (await projectIn(place))
+  if (own !== undefined) return [own]
+  // A project may have its functions in its top folder, beside a package.json with a start script;
+  // what is only within a program, such as its frontend, is no function.
+  const isProgram = await runtimes.isProgram(place)
+  if (isProgram && (await foundIn(place)).length === 0) return [folderAt(place)]
+  const within = await foundIn(place, runtimes)
+  if (within.length > 0) return within
+  throw new FezzError(
+    'BUILD_FAILED',
+    `${place}: no function files; name a folder with .ts or .js files, or a file`,
+  )
 }
 
-async function entriesIn(folder: string): Promise<Entry[]> {
+/** @param runtimes absent: their markers make no function */
+async function foundIn(folder: string, runtimes?: Runtimes): Promise<Found[]> {
   const children = (await readdir(folder))
     .filter(name => !NOT_A_FUNCTION.test(name))
     .sort()
     .map(name => join(folder, name))
-  const entries = await Promise.all(
+  const all = await Promise.all(
     children.map(async child => {
       // stat, not the folder's own word for it: a symbolic link is what it points to.
       const found = await stat(child).catch(() => undefined)
-      if (found?.isDirectory()) return projectEntry(child)
-      return found?.isFile() && SOURCE.test(child) ? entryOfFile(child) : undefined
+      if (!found?.isDirectory()) {
+        return found?.isFile() && SOURCE.test(child) ? foundFile(child) : undefined
+      }
+      const own = (await declaredFolder(child)) ?? (await projectIn(child))
+      if (own !== undefined) return own
+      return (await runtimes?.isProgram(child)) ? folderAt(child) : undefined
     }),
   )
-  return entries.filter(entry => entry !== undefined)
+  return all.filter(found => found !== undefined)
+}
+
+function foundFile(file: string): Found {
+  const name = basename(file)
+  if (name === FUNCTION_FILE) return folderAt(dirname(file))
+  if (name.endsWith('.json')) return { kind: 'declaration', file, name: parse(file).name }
+  return { kind: 'source', ...entryOfFile(file) }
+}
+
+async function declaredFolder(folder: string): Promise<Found | undefined> {
+  const found = await stat(join(folder, FUNCTION_FILE)).catch(() => undefined)
+  return found?.isFile() ? folderAt(folder) : undefined
+}
+
+async function projectIn(folder: string): Promise<Found | undefined> {
+  const entry = await projectEntry(folder)
+  return entry && { kind: 'source', ...entry }
+}
+
+function folderAt(folder: string): Found {
+  return { kind: 'folder', file: folder, name: basename(folder) }
 }
 
 function entryOfFile(file: string): Entry {
@@ -75,7 +114,8 @@ function entryOfFile(file: string): Entry {
   return { file, name: basename(dirname(file)) + extname(file) }
 }
 
-async function projectEntry(folder: string): Promise<Entry | undefined> {
+/** The entry of a folder that is one function in JavaScript: its `main`, else its index. */
+export async function projectEntry(folder: string): Promise<Entry | undefined> {
   const main = (await mainOf(folder)) ?? (await readdir(folder)).sort().find(isIndex)
   if (main === undefined) return undefined
   const file = join(folder, main)

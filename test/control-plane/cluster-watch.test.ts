@@ -25,6 +25,7 @@ function setup(onChange?: () => void) {
   const watch = new ClusterWatch({
     store,
     log,
+    functionTimeoutMs: 30_000,
     clock,
     random: () => 0.5,
     onChange: view => {

@@ -42,7 +42,7 @@ describe('FunctionEntries', () => {
     apply(functions, [good(a1)])
     const before = functions.entries.get('a')
     expect(apply(functions, [good(a1)])).toEqual([])
-    expect(apply(functions, [put('a', '{"manifest":{"path":"/a","timeout":30}}')])).toEqual([])
+    expect(apply(functions, [put('a', '{"manifest":{"path":"/a","version":"v1"}}')])).toEqual([])
     expect(functions.entries.get('a')).toBe(before)
   })
 

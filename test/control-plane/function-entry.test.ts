@@ -57,7 +57,7 @@ describe('FunctionEntry', () => {
   })
 
   it('equals an entry that says the same', () => {
-    const same = new FunctionEntry({ path: '/hello', id: 'hello', timeout: '30s' })
+    const same = new FunctionEntry({ path: '/hello', id: 'hello', method: ['GET'] })
     expect(hello.equals(same)).toBe(true)
     expect(hello.equals(hello.onLabels({}))).toBe(true)
     for (const other of [

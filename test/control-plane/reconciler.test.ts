@@ -234,8 +234,14 @@ describe('a reconciler', () => {
     await world.arrive()
     expect(world.host.told()).toEqual([])
     expect(reconciler.status().problems).toEqual([
-      { id: 'b', message: 'function "b" has no artifact; fezz apply makes one' },
-      { id: 'a', message: 'function "a" has no artifact; fezz apply makes one' },
+      {
+        id: 'b',
+        message: 'function "b" has no artifact and no image; fezz apply makes an artifact',
+      },
+      {
+        id: 'a',
+        message: 'function "a" has no artifact and no image; fezz apply makes an artifact',
+      },
     ])
     await world.put('b', '2')
     await world.put('a', '3', { code: undefined, placement: { nodes: ['x'] } })

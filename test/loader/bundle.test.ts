@@ -2,7 +2,14 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { answerOf, createLoader, createProject, evaluateFirst, loadFile } from './project.ts'
+import {
+  answerOf,
+  artifactOf,
+  createLoader,
+  createProject,
+  evaluateFirst,
+  loadFile,
+} from './project.ts'
 
 /** `export default` of a Workers module that answers with a JavaScript expression. */
 const answering = (expression: string) =>
@@ -210,9 +217,13 @@ describe.each([
     })
     expect(errors).toEqual([])
     expect(
-      functions.map(({ manifest, code }) => [manifest.id, manifest.timeoutMs, code.exportName]),
+      functions.map(found => [
+        found.manifest.id,
+        found.manifest.timeoutMs,
+        artifactOf(found).exportName,
+      ]),
     ).toEqual([
-      ['bye', 30_000, 'Bye'],
+      ['bye', undefined, 'Bye'],
       ['hello', 5000, 'Hello'],
     ])
   })
@@ -229,7 +240,7 @@ describe('a bundle is the same bytes', () => {
   }
   const build = async (folder: string) => {
     const { functions } = await createLoader(folder).load([join(folder, 'functions/hello.ts')])
-    const code = functions[0]!.code
+    const code = artifactOf(functions[0])
     return { sha256: code.sha256, map: await readFile(join(code.folder, 'bundle.cjs.map'), 'utf8') }
   }
 
@@ -249,7 +260,7 @@ describe('a bundle is the same bytes', () => {
     })
     const { functions } = await createLoader(folder).load([folder])
     expect(functions.map(found => found.manifest.id)).toEqual(['a', 'b'])
-    expect(functions[0]!.code.sha256).not.toBe(functions[1]!.code.sha256)
+    expect(artifactOf(functions[0]).sha256).not.toBe(artifactOf(functions[1]).sha256)
   })
 })
 

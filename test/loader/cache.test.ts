@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { crc32 } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
-import { createLoader, createProject, evaluateFirst, writeFiles } from './project.ts'
+import { artifactOf, createLoader, createProject, evaluateFirst, writeFiles } from './project.ts'
 
 const run = promisify(execFile)
 const LOAD_SCRIPT = join(import.meta.dirname, '../fixtures/loader/load.ts')
@@ -22,7 +22,7 @@ async function textOf(folder: string) {
   return {
     text: await response.text(),
     built: result.built.length,
-    code: result.functions[0]!.code,
+    code: artifactOf(result.functions[0]),
   }
 }
 

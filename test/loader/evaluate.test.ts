@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import { expect, it, vi } from 'vitest'
 import { webGlobals } from '../../src/http/web/globals.ts'
 import { evaluateArtifact } from '../../src/loader/evaluate.ts'
-import { createLoader, createProject, evaluateFirst, loadFile } from './project.ts'
+import { artifactOf, createLoader, createProject, evaluateFirst, loadFile } from './project.ts'
 
 const run = promisify(execFile)
 const RELOAD_SCRIPT = join(import.meta.dirname, '../fixtures/loader/reload.ts')
@@ -15,7 +15,7 @@ const seen = (expression: string) =>
 /** What `expression` is in a module. */
 async function seenBy(expression: string, options = {}) {
   const { functions } = await loadFile({ 'hello.ts': seen(expression) })
-  const module = await evaluateArtifact(functions[0]!.code, options)
+  const module = await evaluateArtifact(artifactOf(functions[0]), options)
   return (module.exports as { seen: unknown }).seen
 }
 
@@ -33,7 +33,9 @@ it('gives functions the web types that it is asked for', async () => {
 
 it('evaluates anew each time', async () => {
   const { functions } = await loadFile({ 'hello.ts': seen('{}') })
-  const [first, second] = await Promise.all([1, 2].map(() => evaluateArtifact(functions[0]!.code)))
+  const [first, second] = await Promise.all(
+    [1, 2].map(() => evaluateArtifact(artifactOf(functions[0]))),
+  )
   expect(first!.exports).not.toBe(second!.exports)
   expect((first!.exports as { seen: object }).seen).not.toBe(
     (second!.exports as { seen: object }).seen,
@@ -50,7 +52,7 @@ it('all functions share the copies of fezz that the host provides, loaded when a
     asked.push(specifier)
     return copy
   }
-  const module = await evaluateArtifact(functions[0]!.code, { provide })
+  const module = await evaluateArtifact(artifactOf(functions[0]), { provide })
   expect((module.exports as { seen: unknown[] }).seen).toEqual([copy.FezzError, copy.FezzFunction])
   expect(asked).toEqual(['fezz', 'fezz/decorators'])
 })
@@ -82,7 +84,7 @@ it('ends the timers of a module when it is disposed of', async () => {
   const { functions } = await loadFile({
     'a.ts': seen('[setTimeout(() => {}, 60_000), globalThis.setInterval(() => {}, 60_000)]'),
   })
-  const module = await evaluateArtifact(functions[0]!.code)
+  const module = await evaluateArtifact(artifactOf(functions[0]))
   const timers = (module.exports as { seen: { _destroyed: boolean }[] }).seen
   expect(timers.map(timer => timer._destroyed)).toEqual([false, false])
   module.dispose()
@@ -100,7 +102,7 @@ it('ends the timers of a module that throws', async () => {
     timer = started
     throw new Error('no')
   })
-  await expect(evaluateArtifact(functions[0]!.code)).rejects.toThrow('no')
+  await expect(evaluateArtifact(artifactOf(functions[0]))).rejects.toThrow('no')
   vi.unstubAllGlobals()
   expect(timer._destroyed).toBe(true)
 })
@@ -120,7 +122,7 @@ it('invariant 8: after an unload the memory is free', async () => {
       export class Big { buffer = new Array(1000).fill(0); fetch() { return new Response(f1(1)) } }`,
   })
   const { functions } = await createLoader(folder).load([join(folder, 'big.ts')])
-  const { code } = functions[0]!
+  const code = artifactOf(functions[0])
   const { stdout } = await run(process.execPath, [
     '--expose-gc',
     RELOAD_SCRIPT,

@@ -1,7 +1,14 @@
 import { symlink } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { createLoader, createProject, type Files, loadFile, writeFiles } from './project.ts'
+import {
+  artifactOf,
+  createLoader,
+  createProject,
+  type Files,
+  loadFile,
+  writeFiles,
+} from './project.ts'
 
 const OK = 'export default { fetch: () => new Response("ok") }'
 
@@ -11,7 +18,7 @@ async function idsIn(files: Files, path = '.') {
   const { functions, errors } = await createLoader(folder).load([join(folder, path)])
   expect(errors).toEqual([])
   return Object.fromEntries(
-    functions.map(({ manifest, code }) => [relative(folder, code.entry), manifest.id]),
+    functions.map(({ manifest, origin }) => [relative(folder, origin), manifest.id]),
   )
 }
 
@@ -68,7 +75,7 @@ describe('the functions of a folder', () => {
     await symlink(join(folder, 'lib/real.ts'), join(folder, 'functions/link.ts'))
     const { functions, errors } = await createLoader(folder).load([join(folder, 'functions')])
     expect(errors).toEqual([])
-    expect(functions.map(({ manifest, code }) => [manifest.id, code.entry])).toEqual([
+    expect(functions.map(({ manifest, origin }) => [manifest.id, origin])).toEqual([
       ['a', join(folder, 'functions/a.ts')],
       ['link', join(folder, 'lib/real.ts')],
     ])
@@ -81,7 +88,7 @@ describe('the functions of a folder', () => {
         @FezzFunction('b', '/b') export class B { fetch() { return new Response('b') } }`,
     })
     expect(functions.map(({ manifest }) => manifest.id)).toEqual(['a', 'b'])
-    expect(new Set(functions.map(({ code }) => code.sha256)).size).toBe(1)
+    expect(new Set(functions.map(found => artifactOf(found).sha256)).size).toBe(1)
   })
 })
 
@@ -103,7 +110,7 @@ describe('what is wrong', () => {
       'b.ts': `export const manifest = { id: 'a' }\n${OK}`,
     })
     const { functions, errors } = await createLoader(folder).load([folder])
-    expect(functions.map(({ code }) => code.entry)).toEqual([join(folder, 'a.ts')])
+    expect(functions.map(({ origin }) => origin)).toEqual([join(folder, 'a.ts')])
     expect(errors.map(({ code, message }) => [code, message])).toEqual([
       [
         'INVALID_MANIFEST',

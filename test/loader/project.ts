@@ -2,7 +2,9 @@ import { mkdir, mkdtemp, realpath, rm, utimes, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { onTestFinished } from 'vitest'
+import type { ArtifactCode } from '../../src/function/contract.ts'
 import { type EvaluatedArtifact, evaluateArtifact } from '../../src/loader/evaluate.ts'
+import type { LoadedFunction } from '../../src/loader/loaded-function.ts'
 import { Loader, type LoaderOptions, type LoadResult } from '../../src/loader/loader.ts'
 import type { Logger } from '../../src/telemetry/logger.ts'
 
@@ -26,7 +28,8 @@ export async function writeFiles(folder: string, files: Files): Promise<void> {
   }
 }
 
-const silent: Logger = {
+/** Says nothing. */
+export const silent: Logger = {
   error() {},
   warn() {},
   info() {},
@@ -37,6 +40,12 @@ const silent: Logger = {
 
 export function createLoader(folder: string, options: Partial<LoaderOptions> = {}): Loader {
   return new Loader({ cacheDir: join(folder, '.cache'), log: silent, ...options })
+}
+
+/** The code of a function that is JavaScript. */
+export function artifactOf(found: LoadedFunction | undefined): ArtifactCode {
+  if (found?.code.kind === 'artifact') return found.code
+  throw new Error(`no artifact was loaded, but ${found?.code.kind}`)
 }
 
 /** Loads one file of a new project. */
@@ -51,8 +60,8 @@ type Exports = Record<string, unknown> & {
 
 /** Evaluates the first function of a result; disposed when the test is over. */
 export async function evaluateFirst({ functions, errors }: LoadResult) {
-  const code = functions[0]?.code
-  if (code === undefined) throw new AggregateError(errors, 'nothing was loaded')
+  if (functions.length === 0) throw new AggregateError(errors, 'nothing was loaded')
+  const code = artifactOf(functions[0])
   const module: EvaluatedArtifact = await evaluateArtifact(code)
   onTestFinished(() => module.dispose())
   return { code, module, exports: module.exports as Exports }

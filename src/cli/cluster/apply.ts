@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { checkFunctionEntry } from '../../control-plane/entry-schema.ts'
-import { FunctionEntry } from '../../control-plane/function-entry.ts'
+import { type ArtifactReference, FunctionEntry } from '../../control-plane/function-entry.ts'
 import { FunctionStore } from '../../control-plane/function-store.ts'
 import { parseJson } from '../../control-plane/json-text.ts'
 import { compareRevisions } from '../../control-plane/store.ts'
 import { FezzError } from '../../errors.ts'
 import type { Balance, Placement } from '../../function/placement.ts'
+import type { ArtifactStore } from '../../loader/artifact-store.ts'
 import { openArtifactStore } from '../../loader/artifact-stores/open.ts'
 import { Loader } from '../../loader/loader.ts'
 import { uploadArtifact } from '../../loader/upload-artifact.ts'
@@ -136,25 +137,40 @@ async function entriesOf(
   const sources = paths.filter(path => !path.endsWith('.json'))
   const entries = await Promise.all(written.map(readEntry))
   if (sources.length === 0) return entries
-  const address = artifactsOf(config)
-  if (address === undefined) {
-    throw new FezzError(
-      'INVALID_CONFIG',
-      'there is no artifact store for the code; write --artifacts /folder, or --artifacts https://…, which every host can read',
-    )
-  }
   const loader = new Loader({ cacheDir: config.cacheDir, log })
   const { functions, errors } = await loader.load(sources)
   if (errors.length > 0) {
     throw new FezzError('BUILD_FAILED', errors.map(({ message }) => message).join('\n'))
   }
-  const artifacts = openArtifactStore(address)
+  for (const { code, origin } of functions) if (code.kind === 'program') throw notForStores(origin)
+  let artifacts: ArtifactStore | undefined
   for (const { manifest, code } of functions) {
-    if (!dryRun) await uploadArtifact(artifacts, code).catch(asNotUploaded(manifest.id))
-    const { sha256, exportName } = code
-    entries.push(new FunctionEntry(manifest, { code: { sha256, exportName }, placement, balance }))
+    let reference: ArtifactReference | undefined
+    if (code.kind === 'artifact') {
+      artifacts ??= artifactStoreOf(config)
+      if (!dryRun) await uploadArtifact(artifacts, code).catch(asNotUploaded(manifest.id))
+      reference = { sha256: code.sha256, exportName: code.exportName }
+    }
+    entries.push(new FunctionEntry(manifest, { code: reference, placement, balance }))
   }
   return entries
+}
+
+function artifactStoreOf(config: Session['config']): ArtifactStore {
+  const address = artifactsOf(config)
+  if (address !== undefined) return openArtifactStore(address)
+  throw new FezzError(
+    'INVALID_CONFIG',
+    'there is no artifact store for the code; write --artifacts /folder, or --artifacts https://…, which every host can read',
+  )
+}
+
+/** The hosts could not be sure to have what it needs: its runtime, its tools. */
+function notForStores(origin: string): FezzError {
+  return new FezzError(
+    'BUILD_FAILED',
+    `${origin}: a program cannot be put into a store; publish it as a container image and write { "image": "…" } into its fezz.json`,
+  )
 }
 
 async function readEntry(path: string): Promise<FunctionEntry> {

@@ -1,0 +1,1 @@
+"""What launch.py serves functions with; on the path under a name that no function uses."""

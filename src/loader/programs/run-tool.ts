@@ -1,0 +1,98 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { delimiter, dirname } from 'node:path'
+
+/** How long one step of a build may take. */
+const DEADLINE_MS = 10 * 60_000
+/** Of what a tool prints, the end: that is where it says what is wrong. */
+const MAX_OUTPUT_CHARACTERS = 64 * 1024
+
+/** Variables of the host that every tool sees: it has to find programs, the net and its home. */
+const INHERITED = [
+  'HOME',
+  'LANG',
+  'LC_*',
+  'TMPDIR',
+  'USER',
+  'HTTP_PROXY',
+  'HTTPS_PROXY',
+  'NO_PROXY',
+  'ALL_PROXY',
+  'http_proxy',
+  'https_proxy',
+  'no_proxy',
+  'all_proxy',
+  'SSL_CERT_FILE',
+  'SSL_CERT_DIR',
+  'REQUESTS_CA_BUNDLE',
+  'NODE_EXTRA_CA_CERTS',
+]
+
+/** How a tool ended. */
+export interface ToolResult {
+  readonly isOk: boolean
+  /** Why not, where the output cannot know. */
+  readonly failure?: string
+  readonly stdout: string
+  /** Both streams as they came. */
+  readonly output: string
+}
+
+/**
+ * The environment of tools that build: little of the host's own, where the secrets of all functions
+ * may be.
+ *
+ * @param inherit more names, `*` at the end standing for any
+ */
+export function toolEnvironment(
+  inherit: readonly string[],
+  set: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const patterns = [...INHERITED, ...inherit]
+  const isWanted = (name: string) =>
+    patterns.some(one => (one.endsWith('*') ? name.startsWith(one.slice(0, -1)) : one === name))
+  const own = Object.entries(process.env).filter(([name]) => isWanted(name))
+  return { ...(Object.fromEntries(own) as Record<string, string>), PATH: toolPath(), ...set }
+}
+
+/** Node's own folder comes first: what npm builds must fit the Node that will run it. */
+function toolPath(): string {
+  return [dirname(process.execPath), process.env['PATH']].join(delimiter)
+}
+
+/** Runs a program to its end; never rejects. */
+export async function runTool(
+  [program = '', ...args]: readonly string[],
+  { cwd, env }: { readonly cwd: string; readonly env: Readonly<Record<string, string>> },
+): Promise<ToolResult> {
+  // In the group of the host: who interrupts it at a terminal interrupts the build too.
+  const child = spawn(program, args, {
+    cwd,
+    env: { ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: DEADLINE_MS,
+    killSignal: 'SIGKILL',
+  })
+  let stdout = ''
+  let output = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout = (stdout + text).slice(-MAX_OUTPUT_CHARACTERS)
+    output = (output + text).slice(-MAX_OUTPUT_CHARACTERS)
+  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    output = (output + text).slice(-MAX_OUTPUT_CHARACTERS)
+  })
+  child.once('exit', (_, signal) => {
+    // What it has started may live on, with the other ends of these.
+    if (signal !== null) for (const stream of [child.stdout, child.stderr]) stream.destroy()
+  })
+  try {
+    const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
+    if (code === 0) return { isOk: true, stdout, output }
+    const how = code === null ? `was ended by ${signal}` : `ended with ${code}`
+    return { isOk: false, failure: `${program} ${how}`, stdout, output }
+  } catch (error) {
+    const failure = `${program} cannot be started: ${(error as NodeJS.ErrnoException).code}`
+    return { isOk: false, failure, stdout, output }
+  }
+}
