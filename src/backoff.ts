@@ -18,6 +18,48 @@ export function backoffMs(
   return Math.min(firstMs * 2 ** failures, maxMs) * (0.5 + random() / 2)
 }
 
+/**
+ * When something that keeps failing may be tried again. What was up for longer than the longest wait
+ * before it failed begins anew.
+ */
+export class Retries {
+  readonly #limits: BackoffLimits
+  readonly #random: () => number
+  #failures = 0
+  #dueMs = Number.NEGATIVE_INFINITY
+
+  /** @param random in [0, 1) */
+  constructor(limits: BackoffLimits, random: () => number) {
+    this.#limits = limits
+    this.#random = random
+  }
+
+  /** Before this, on the clock that {@link failed} is told, there should be no attempt. */
+  get dueMs(): number {
+    return this.#dueMs
+  }
+
+  /**
+   * Counts a failure to begin, or with `upMs` the end of something that had begun; after the first
+   * such end there need be no wait.
+   *
+   * @returns milliseconds until the next attempt
+   */
+  failed(nowMs: number, upMs?: number): number {
+    if (upMs !== undefined && upMs >= this.#limits.maxMs) this.#failures = 0
+    const isAtOnce = upMs !== undefined && this.#failures === 0
+    const waitMs = isAtOnce ? 0 : backoffMs(this.#failures, this.#limits, this.#random)
+    this.#failures++
+    this.#dueMs = nowMs + waitMs
+    return waitMs
+  }
+
+  /** Forgets all failures; what is due stays due. */
+  forgive(): void {
+    this.#failures = 0
+  }
+}
+
 /** Resolves after `delayMs`, or as soon as `signal` aborts; never rejects. */
 export function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted || delayMs <= 0) return Promise.resolve()

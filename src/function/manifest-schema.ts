@@ -54,7 +54,7 @@ export function checkManifestAt(input: unknown, where: string): Manifest {
     description,
     preload,
     routes: Object.freeze(checked),
-    timeoutMs: timeout,
+    ...(timeout !== undefined && { timeoutMs: timeout }),
     ...(idleTtl !== undefined && { idleTtlMs: idleTtl }),
     ...(maxConcurrency !== undefined && { maxConcurrency }),
     env: Object.freeze(env),
@@ -151,7 +151,7 @@ const manifestSchema = strict(
     host: z.optional(host),
     priority: z._default(priority, 0),
     routes: z.optional(z.array(route, { error: says("write a list, such as ['/a', '/b/*']") })),
-    timeout: z._default(duration('1ms'), 30_000),
+    timeout: z.optional(duration('1ms')),
     idleTtl: z.optional(duration('1ms')),
     preload: z._default(z.boolean({ error: says('write true or false') }), false),
     maxConcurrency: z.optional(

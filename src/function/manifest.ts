@@ -29,13 +29,13 @@ export interface Manifest {
   readonly description: string
   /** At least one. */
   readonly routes: readonly ManifestRoute[]
-  /** From the request to the Response's head, in milliseconds. */
-  readonly timeoutMs: number
+  /** From the request to the Response's head, in milliseconds; absent: the host's `functionTimeout`. */
+  readonly timeoutMs?: number
   /** Idle time before it is unloaded, in milliseconds; absent: the host's `idleTtl`. */
   readonly idleTtlMs?: number
   /** Load at start instead of at the first request. */
   readonly preload: boolean
-  /** Requests at once; absent: no bound of its own. */
+  /** Requests at once; absent: the host's `functionConcurrency`. */
   readonly maxConcurrency?: number
   readonly env: Readonly<Record<string, string>>
   readonly execution: Execution
@@ -68,7 +68,7 @@ export interface ManifestInput extends ExecutionInput {
   priority?: number
   /** More routes beside `path`, or instead of it where `path` is absent. */
   routes?: readonly (string | RouteInput)[]
-  /** Default 30 (seconds). */
+  /** Default: the host's `functionTimeout`. */
   timeout?: DurationInput
   /** Default: the host's `idleTtl`. */
   idleTtl?: DurationInput
@@ -76,7 +76,7 @@ export interface ManifestInput extends ExecutionInput {
   description?: string
   /** Default false. */
   preload?: boolean
-  /** Default: no bound. */
+  /** Default: the host's `functionConcurrency`. */
   maxConcurrency?: number
   /** Variables of this function alone. */
   env?: Record<string, string>

@@ -5,6 +5,13 @@ import { Slot, type SlotLimits, type SlotObserver, type SlotState } from './slot
 
 export interface RegistryOptions {
   load(deployment: Deployment): Promise<Instance>
+  /** Called once for each slot, when it is made: its deployment may soon be loaded. */
+  prepare(deployment: Deployment): void
+  /**
+   * Called once for each slot that has been replaced, removed or discarded, when it is unloaded for
+   * good. Not at the end of the host: what makes the next load fast may outlive it.
+   */
+  forget(deployment: Deployment): void
   readonly clock: Clock
   readonly observer: SlotObserver
   readonly limits: SlotLimits
@@ -42,7 +49,7 @@ export class Registry implements AsyncDisposable {
    * closes, it loads nothing.
    */
   create(deployment: Deployment): Slot {
-    const { observer, limits, clock, random } = this.#options
+    const { observer, limits, clock, random, prepare, forget } = this.#options
     const slot = new Slot({
       deployment,
       load: deployment => this.#options.load(deployment),
@@ -56,11 +63,15 @@ export class Registry implements AsyncDisposable {
         loadFailed: (slot, cause, retryInMs) => observer.loadFailed(slot, cause, retryInMs),
         unloaded: (slot, reason, cause) => observer.unloaded(slot, reason, cause),
       },
+      onRetired: reason => {
+        if (reason !== 'shutdown') forget(deployment)
+      },
       ...(random && { random }),
     })
     this.#prepared.add(slot)
     // The others it has seen itself.
     if (this.#closing !== undefined) slot.retire('shutdown')
+    else prepare(deployment)
     return slot
   }
 
@@ -109,7 +120,7 @@ export class Registry implements AsyncDisposable {
     this.#retire(slot, 'removed')
   }
 
-  /** Unloads every instance that nothing uses now; resolves when they are Unloaded. */
+  /** Unloads every instance that nothing uses now and that need not stay; resolves when they are Unloaded. */
   async unloadUnused(): Promise<void> {
     const unloading = [...this.#current.values()].filter(slot => slot.unloadIfUnused('evicted'))
     await Promise.all(unloading.map(slot => slot.transition))
@@ -160,7 +171,7 @@ export class Registry implements AsyncDisposable {
     const nowMs = clock.now()
     let delayMs = Number.POSITIVE_INFINITY
     for (const slot of this.#current.values()) {
-      if (slot.state !== 'Ready') continue
+      if (slot.state !== 'Ready' || slot.isKept) continue
       const ttlMs = this.#ttlOf(slot)
       const dueInMs = slot.inUse ? ttlMs : slot.lastUsedMs + ttlMs - nowMs
       delayMs = Math.min(delayMs, Math.max(dueInMs, Math.min(SWEEP_MS, ttlMs / 10)))

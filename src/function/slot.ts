@@ -1,4 +1,4 @@
-import { backoffMs } from '../backoff.ts'
+import { Retries } from '../backoff.ts'
 import type { Clock, Timer } from '../clock.ts'
 import { FezzError } from '../errors.ts'
 import type { UnloadReason } from '../telemetry/function-metrics.ts'
@@ -32,6 +32,8 @@ export interface SlotOptions {
   readonly limits: SlotLimits
   readonly clock: Clock
   readonly observer: SlotObserver
+  /** Called once, when the slot is Unloaded and will not load again. */
+  onRetired?(reason: UnloadReason): void
   /** In [0, 1); spreads retries. Default `Math.random`. */
   readonly random?: () => number
 }
@@ -53,15 +55,19 @@ interface Waiter {
  *
  * Whoever waits for the instance counts as a use of it, so it can't be unloaded between the end of
  * a load and the first request. A request that comes while it is Unloading waits, then loads anew:
- * two instances of one deployment never overlap.
+ * two instances of one deployment never overlap. One that is kept (`minInstances`) leaves Ready only
+ * by its death or for good, and after a death or a failed load is loaded again without a request.
  */
 export class Slot {
   readonly deployment: Deployment
+  /** Whether it stays loaded although nothing uses it. */
+  readonly isKept: boolean
   readonly #load: (deployment: Deployment) => Promise<Instance>
   readonly #limits: SlotLimits
   readonly #clock: Clock
   readonly #observer: SlotObserver
-  readonly #random: () => number
+  readonly #retries: Retries
+  readonly #onRetired: ((reason: UnloadReason) => void) | undefined
   readonly #maxConcurrency: number
 
   #state: SlotState = 'Unloaded'
@@ -74,10 +80,10 @@ export class Slot {
   #active = 0
   readonly #queue: Waiter[] = []
   #lastUsedMs: number
-  #readySinceMs: number | undefined
-  #failures = 0
-  #retryAtMs = 0
+  #readySinceMs = 0
   #lastError: unknown
+  /** Loads a kept instance again. */
+  #revival: Timer | undefined
   #retiring:
     | { readonly reason: UnloadReason; readonly done: PromiseWithResolvers<void> }
     | undefined
@@ -90,8 +96,11 @@ export class Slot {
     this.#limits = options.limits
     this.#clock = options.clock
     this.#observer = options.observer
-    this.#random = options.random ?? Math.random
-    this.#maxConcurrency = options.deployment.manifest.maxConcurrency ?? Number.POSITIVE_INFINITY
+    this.#retries = new Retries(BACKOFF, options.random ?? Math.random)
+    this.#onRetired = options.onRetired
+    const { maxConcurrency, execution } = options.deployment.manifest
+    this.isKept = (execution.minInstances ?? 0) > 0
+    this.#maxConcurrency = maxConcurrency ?? Number.POSITIVE_INFINITY
     this.#lastUsedMs = options.clock.now()
   }
 
@@ -196,8 +205,9 @@ export class Slot {
     }
   }
 
-  /** Unloads the instance if it is Ready and nothing uses it; says whether it did. */
+  /** Unloads the instance if it is Ready, not kept, and nothing uses it; says whether it did. */
   unloadIfUnused(reason: UnloadReason): boolean {
+    if (this.isKept && this.#retiring === undefined) return false
     if (this.#state !== 'Ready' || (this.#uses > 0 && !this.#expelled)) return false
     this.#transition = this.#unload(reason)
     return true
@@ -210,6 +220,7 @@ export class Slot {
   retire(reason: UnloadReason): Promise<void> {
     if (this.#retiring === undefined) {
       this.#retiring = { reason, done: Promise.withResolvers() }
+      this.#revival?.cancel()
       this.#retireIfUnused()
     }
     return this.#retiring.done.promise
@@ -230,7 +241,7 @@ export class Slot {
     while (this.#state !== 'Ready') {
       if (this.#retired) throw new FezzError('DRAINING', `function "${this.id}" has been removed`)
       if (this.#state === 'Unloaded') {
-        const waitMs = this.#retryAtMs - this.#clock.now()
+        const waitMs = this.#retries.dueMs - this.#clock.now()
         if (waitMs > 0) throw this.#loadError(this.#lastError, waitMs)
         this.#transition = this.#start()
       }
@@ -251,8 +262,10 @@ export class Slot {
       // with onLoad.
       loading.then(late => late.unload()).catch(() => {})
       this.#state = 'Unloaded'
-      const retryInMs = this.#backOff(cause, { atOnce: false })
+      const retryInMs = this.#retries.failed(this.#clock.now())
+      this.#lastError = cause
       this.#observer.loadFailed(this, cause, retryInMs)
+      this.#revive()
       this.#retireIfUnused()
       throw this.#loadError(cause, retryInMs)
     }
@@ -275,7 +288,7 @@ export class Slot {
     this.#instance = undefined
     this.#state = 'Unloading'
     // It has lived until it was told to go: what failed before it came is over.
-    this.#failures = 0
+    this.#retries.forgive()
     let failure: unknown
     try {
       await this.#within(instance.unload(), this.#limits.unloadTimeoutMs, 'unloading')
@@ -291,26 +304,22 @@ export class Slot {
     if (this.#instance !== instance) return
     this.#instance = undefined
     this.#state = 'Unloaded'
-    this.#backOff(exit.cause ?? new Error(`the instance exited: ${exit.reason}`), { atOnce: true })
+    this.#lastError = exit.cause ?? new Error(`the instance exited: ${exit.reason}`)
+    const nowMs = this.#clock.now()
+    this.#retries.failed(nowMs, nowMs - this.#readySinceMs)
     this.#observer.unloaded(this, 'exited', exit.cause)
+    this.#revive()
   }
 
-  /**
-   * Counts a failure and returns the milliseconds until the next attempt; after the first one there
-   * need be no wait (`atOnce`). Being up for longer than the longest wait clears the count.
-   */
-  #backOff(cause: unknown, { atOnce }: { readonly atOnce: boolean }): number {
-    const now = this.#clock.now()
-    if (this.#readySinceMs !== undefined && now - this.#readySinceMs >= BACKOFF.maxMs) {
-      this.#failures = 0
-    }
-    this.#readySinceMs = undefined
-    const isAtOnce = atOnce && this.#failures === 0
-    const waitMs = isAtOnce ? 0 : backoffMs(this.#failures, BACKOFF, this.#random)
-    this.#failures++
-    this.#retryAtMs = now + waitMs
-    this.#lastError = cause
-    return waitMs
+  /** Loads a kept instance again when its next attempt is due; every failure comes back here. */
+  #revive(): void {
+    if (!this.isKept || this.#retiring !== undefined) return
+    this.#revival?.cancel()
+    this.#revival = this.#clock.setTimer(() => {
+      // Timers may be early by a fraction of a millisecond, and a load before its time is refused.
+      if (this.#retries.dueMs > this.#clock.now()) this.#revive()
+      else this.warm().catch(() => {})
+    }, this.#retries.dueMs - this.#clock.now())
   }
 
   /** The message of the cause is for the log only: it may name folders and addresses. */
@@ -371,6 +380,7 @@ export class Slot {
     if (this.#retiring === undefined || (this.#uses > 0 && !this.#expelled)) return
     if (this.#state === 'Ready') this.unloadIfUnused(this.#retiring.reason)
     else if (this.#state === 'Unloaded') {
+      if (!this.#retired) this.#onRetired?.(this.#retiring.reason)
       this.#retired = true
       this.#retiring.done.resolve()
     }

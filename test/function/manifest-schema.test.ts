@@ -24,7 +24,6 @@ describe('checkManifest', () => {
       version: 'v1',
       description: '',
       routes: [{ methods: ['GET'], path: '/', priority: 0 }],
-      timeoutMs: 30_000,
       preload: false,
       env: {},
       execution: {},

@@ -27,6 +27,8 @@ function setup(options: Partial<RegistryOptions> = {}) {
   const observer = new Heard()
   const registry = new Registry({
     load: executor.load,
+    prepare: executor.prepare,
+    forget: executor.forget,
     clock,
     observer,
     limits: { loadTimeoutMs: 1_000, unloadTimeoutMs: 500, queueTimeoutMs: 200, maxQueue: 10 },
@@ -553,5 +555,88 @@ describe('closing', () => {
     registry.install(slot)
     await expect(slot.acquire()).rejects.toMatchObject({ code: 'DRAINING' })
     expect(executor.loads).toHaveLength(0)
+  })
+})
+
+describe('the source of a function', () => {
+  it('is told of it when it is made, and again when it is replaced, removed or discarded', async () => {
+    const { registry, executor, install, use } = setup()
+    const prepared = () => executor.prepared.map(({ manifest }) => manifest.version)
+    const v1 = install('f')
+    await use(v1)
+    expect(prepared()).toEqual(['v1'])
+    install('f', { version: 'v2' })
+    await settled()
+    expect(prepared()).toEqual(['v2'])
+
+    const given = registry.create(deploymentOf('f', { version: 'v3' }))
+    expect(prepared()).toEqual(['v2', 'v3'])
+    await Promise.all([registry.discard(given), registry.discard(given)])
+    expect(prepared()).toEqual(['v2'])
+    registry.remove('f')
+    await settled()
+    expect(prepared()).toEqual([])
+  })
+
+  it('is told only when the last use has ended', async () => {
+    const { clock, registry, executor, install } = setup()
+    const slot = install('f')
+    await slot.acquire()
+    registry.remove('f')
+    await settled()
+    expect(executor.prepared).toHaveLength(1)
+    slot.release(clock.now())
+    await settled()
+    expect(executor.prepared).toHaveLength(0)
+    expect(executor.instances[0]?.unloadCalls).toBe(1)
+  })
+
+  it('keeps what makes the next load fast when the host ends', async () => {
+    const { registry, executor, install } = setup()
+    install('f')
+    await registry.close()
+    expect(executor.prepared).toHaveLength(1)
+    await registry.create(deploymentOf('late')).retire('shutdown')
+    expect(executor.prepared).toHaveLength(1)
+  })
+})
+
+describe('a function with minInstances', () => {
+  const KEPT = { execution: { minInstances: 1 } }
+
+  it('stays loaded when it is idle, and costs no sweeps', async () => {
+    const { clock, install, heard } = setup()
+    const slot = install('f', KEPT)
+    await slot.warm()
+    await clock.advance(1_000_000)
+    expect(slot.state).toBe('Ready')
+    expect(heard).toEqual(['f v1 loaded'])
+    expect(clock.pending).toBe(0)
+  })
+
+  it('is never evicted: not for others, not for the heap, not on demand', async () => {
+    const { registry, clock, install, use, loaded } = setup({
+      maxLoaded: 1,
+      heapPressure: () => true,
+    })
+    await install('kept', KEPT).warm()
+    await use(install('a'))
+    await use(install('b'))
+    await clock.advance(5_000)
+    await registry.unloadUnused()
+    expect(loaded()).toEqual(['kept'])
+  })
+
+  it('is unloaded when it is replaced, removed, or at the end of the host', async () => {
+    const { registry, executor, install } = setup()
+    await install('f', KEPT).warm()
+    await install('f', { ...KEPT, version: 'v2' }).warm()
+    await settled()
+    expect(executor.instances.map(({ unloadCalls }) => unloadCalls)).toEqual([1, 0])
+    await install('g', KEPT).warm()
+    registry.remove('g')
+    await settled()
+    await registry.close()
+    expect(executor.instances.map(({ unloadCalls }) => unloadCalls)).toEqual([1, 1, 1])
   })
 })

@@ -118,6 +118,20 @@ export class FakeExecutor {
     return load.promise
   }
 
+  /** What was prepared and not forgotten, in order. */
+  readonly prepared: Deployment[] = []
+
+  readonly prepare = (deployment: Deployment): void => {
+    this.prepared.push(deployment)
+  }
+
+  /** @throws Error when it was not prepared, or was forgotten before */
+  readonly forget = (deployment: Deployment): void => {
+    const at = this.prepared.indexOf(deployment)
+    if (at < 0) throw new Error(`${deployment.manifest.id} is not prepared`)
+    this.prepared.splice(at, 1)
+  }
+
   /** The newest load. */
   get last(): FakeLoad {
     const last = this.loads.at(-1)
