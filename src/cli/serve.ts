@@ -2,7 +2,9 @@ import { existsSync } from 'node:fs'
 import { FezzError } from '../errors.ts'
 import { Loader } from '../loader/loader.ts'
 import { installStackMapping } from '../loader/stack.ts'
+import { resolveConfig } from '../runtime/config.ts'
 import { HostServer } from '../runtime/host-server.ts'
+import type { WorkerLink } from '../runtime/workers/worker-link.ts'
 import { standardOutput } from '../telemetry/destination.ts'
 import { functionTable } from './function-table.ts'
 import { ServedFiles, type ServeFailure } from './served-files.ts'
@@ -19,13 +21,28 @@ const DEFAULT_FOLDERS = ['functions', 'examples']
 
 /**
  * `fezz serve`: serves the functions of `paths`, or those of the store when the settings name one,
- * until a signal ends it.
+ * until a signal ends it; in this process, or in workers that it starts.
  *
  * @throws FezzError `INVALID_CONFIG`; `BUILD_FAILED` when there is nothing to serve
  */
 export async function serve(paths: readonly string[], options: ServeOptions): Promise<void> {
+  const config = resolveConfig({}, { env: process.env, flags: options.flags })
+  if (config.workers === 1) return serveHere(paths, options)
+  // Loaded here alone: one process does not pay for several.
+  const { serveByWorkers } = await import('./serve-by-workers.ts')
+  return serveByWorkers(config, link => serveHere(paths, options, link))
+}
+
+/** Serves in this process. @param link its supervisor, when it is a worker */
+async function serveHere(
+  paths: readonly string[],
+  options: ServeOptions,
+  link?: WorkerLink,
+): Promise<void> {
   installStackMapping()
-  await using server = new HostServer({}, { env: process.env, flags: options.flags })
+  const sources = { env: process.env, flags: options.flags }
+  await using server = new HostServer({}, sources, link === undefined ? {} : { worker: link })
+  link?.serve(server)
   using _guard = server.guard()
   const { config, log } = server
   if (config.store !== undefined) {
@@ -41,7 +58,8 @@ export async function serve(paths: readonly string[], options: ServeOptions): Pr
   files.log(failures)
   using _watcher = options.watch ? watchFiles(files, log) : undefined
   await server.listen()
-  if (process.stdout.isTTY) {
+  link?.ready()
+  if (process.stdout.isTTY && (link === undefined || link.number === 1)) {
     standardOutput().flush()
     process.stdout.write(`\n${functionTable(functions.values())}\n\n`)
   }

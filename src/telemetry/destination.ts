@@ -5,8 +5,11 @@ export interface LineDestination {
   write(line: string): void
 }
 
-/** Past this many characters lines are written at once, so that a burst stays bounded. */
-const BUFFER_LENGTH = 16 * 1024
+/**
+ * Lines are written together up to this many characters: what a pipe takes as a whole (PIPE_BUF on
+ * Linux), so that those of several processes are never mixed within a line.
+ */
+const BUFFER_LENGTH = 4096
 /** How long a full pipe is left alone before the next try. */
 const RETRY_MS = 5
 
@@ -28,13 +31,11 @@ export class BufferedDestination implements LineDestination {
   }
 
   write(line: string): void {
+    if (this.#pending.length + line.length > BUFFER_LENGTH) this.flush()
     this.#pending += line
-    if (this.#pending.length >= BUFFER_LENGTH) {
-      this.flush()
-    } else if (!this.#scheduled) {
-      this.#scheduled = true
-      setImmediate(this.#flushLater)
-    }
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(this.#flushLater)
   }
 
   /** Writes what is pending, waiting for a slow reader. A reader that is gone loses the lines. */

@@ -3,14 +3,19 @@ import { type FunctionMetrics, STATUS_CLASSES, UNLOAD_REASONS } from './function
 import type { Histogram } from './histogram.ts'
 import type { Family, MetricType, Sample } from './prometheus.ts'
 
-/** A family whose samples are worked out when it is scraped. */
+/**
+ * A family whose samples are worked out when it is scraped.
+ *
+ * @param across how a gauge of several processes becomes one value. Default `sum`
+ */
 export function family(
   type: MetricType,
   name: string,
   help: string,
   samples: (name: string) => Iterable<Sample>,
+  across: Family['across'] = 'sum',
 ): Family {
-  return { type, name, help, samples: () => samples(name) }
+  return { type, name, help, across, samples: () => samples(name) }
 }
 
 /** A family of one sample per entry, the key being the label's value. */
@@ -100,8 +105,13 @@ function histogramSamples(name: string, metrics: FunctionMetrics, histogram: His
 
 /** Memory, processor time and start time of this process. */
 export function processFamilies(): Family[] {
-  const one = (type: MetricType, name: string, help: string, value: () => number): Family =>
-    family(type, name, help, () => [{ value: value() }])
+  const one = (
+    type: MetricType,
+    name: string,
+    help: string,
+    value: () => number,
+    across?: Family['across'],
+  ): Family => family(type, name, help, () => [{ value: value() }], across)
   return [
     one(
       'gauge',
@@ -133,6 +143,7 @@ export function processFamilies(): Family[] {
       'process_start_time_seconds',
       'Start of the process, Unix time.',
       () => performance.timeOrigin / 1000,
+      'min',
     ),
   ]
 }

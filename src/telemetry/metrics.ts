@@ -60,8 +60,13 @@ export class Metrics implements Disposable {
 
   /** The Prometheus text exposition of it all. Gives way to requests while it works. */
   render(): Promise<Exposition> {
+    return renderFamilies(this.families())
+  }
+
+  /** All of it, to be asked for samples once: some count since they were asked last. */
+  families(): Family[] {
     const source = this.#source
-    return renderFamilies([
+    return [
       ...functionFamilies(this.#functions),
       family('counter', 'fezz_requests_rejected_total', 'Requests no function had, by code.', () =>
         byLabel('code', this.#rejected),
@@ -71,9 +76,13 @@ export class Metrics implements Disposable {
             family('gauge', 'fezz_functions', 'Functions by state.', () =>
               byLabel('state', Object.entries(source.functionStates())),
             ),
-            family('gauge', 'fezz_routes', 'Entries of the route table.', () => [
-              { value: source.routes() },
-            ]),
+            family(
+              'gauge',
+              'fezz_routes',
+              'Entries of the route table.',
+              () => [{ value: source.routes() }],
+              'max',
+            ),
           ]
         : []),
       family(
@@ -82,12 +91,16 @@ export class Metrics implements Disposable {
         'How late the event loop runs; quantiles since the last scrape, 1 being the longest.',
         name => this.#delay.takeSamples(name),
       ),
-      family('gauge', 'fezz_build_info', 'Version of Fezz and of Node.', () => [
-        { labels: { version: this.#version, node: process.version }, value: 1 },
-      ]),
+      family(
+        'gauge',
+        'fezz_build_info',
+        'Version of Fezz and of Node.',
+        () => [{ labels: { version: this.#version, node: process.version }, value: 1 }],
+        'max',
+      ),
       ...processFamilies(),
       ...this.#parts.flatMap(families => [...families()]),
-    ])
+    ]
   }
 
   /** Stops sampling the event loop. Idempotent. */

@@ -18,6 +18,8 @@ export interface Family {
   readonly name: string
   readonly help: string
   readonly type: MetricType
+  /** How a gauge of several processes becomes one value; the other types add up. */
+  readonly across: 'sum' | 'max' | 'min'
   /** Made lazily: a scrape pulls a slice of them, gives way, and pulls the next. */
   samples(): Iterable<Sample>
 }

@@ -1,0 +1,66 @@
+import { readFile } from 'node:fs/promises'
+import { describe, expect, it } from 'vitest'
+import type { CliHost } from '../../helpers/cli.ts'
+import {
+  answeringProcesses,
+  functionFile,
+  getAnew,
+  samplesOf,
+  serveByTwo,
+} from './workers-setup.ts'
+
+const TIMEOUT_MS = 1_000
+const RESTLESS = functionFile('restless')
+
+const serving = (): Promise<CliHost> => serveByTwo({ FEZZ_STUCK_TIMEOUT: `${TIMEOUT_MS}ms` })
+
+/** Line of `restless.ts` where this is written, from 1 on. */
+async function lineOf(code: string): Promise<number> {
+  const lines = (await readFile(RESTLESS, 'utf8')).split('\n')
+  return lines.findIndex(line => line.includes(code)) + 1
+}
+
+describe('a worker that is stuck', () => {
+  it.each([
+    ['loop', 'for (;;) Math.random()'],
+    ['promises', 'for (;;) await null'],
+  ])(
+    'in an endless %s is replaced while the other serves; the log names function and line',
+    async (how, code) => {
+      await using host = await serving()
+      const stuck = getAnew(host, `/restless/${how}`)
+      // What it has accepted before goes with it; from now on the other one takes all.
+      await host.line(({ msg }) => msg === 'arrived')
+      for (let served = 0; served < 20; served++)
+        expect(await getAnew(host, '/quick')).toBe('quick')
+      expect(await stuck).toBe('')
+      const line = await host.line(({ level }) => level === 'error')
+      expect(line).toMatchObject({ functionId: 'restless' })
+      expect(line['place']).toMatch(`${RESTLESS}:${await lineOf(code)}:`)
+      expect(line.msg).toMatch(
+        /^worker [12] made no turn .* stuck in function "restless" at .*restless\.ts:/,
+      )
+      await host.someLines(3, ({ msg }) => msg.startsWith('listening'))
+      expect((await answeringProcesses(host, 2)).size).toBe(2)
+      expect((await samplesOf(host)).get('fezz_worker_restarts_total{reason="stuck"}')).toBe(1)
+    },
+  )
+
+  it('outside of JavaScript is replaced too', async () => {
+    await using host = await serving()
+    expect(await getAnew(host, '/restless/wait')).toBe('')
+    const line = await host.line(({ level }) => level === 'error')
+    expect(line.msg).toMatch(/is replaced: it waits in a call outside of JavaScript$/)
+  })
+})
+
+it('a worker that was suspended, as by a sleeping machine, is not replaced', async () => {
+  await using host = await serving()
+  const pids = await answeringProcesses(host, 2)
+  for (const pid of pids) process.kill(pid, 'SIGSTOP')
+  // Long enough for a watchdog that went by the clock to bite when both wake up.
+  await new Promise(resolve => setTimeout(resolve, 2 * TIMEOUT_MS))
+  for (const pid of pids) process.kill(pid, 'SIGCONT')
+  await new Promise(resolve => setTimeout(resolve, TIMEOUT_MS))
+  expect(await answeringProcesses(host, 2)).toEqual(pids)
+})
