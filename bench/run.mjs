@@ -4,14 +4,18 @@ import { cpus } from 'node:os'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { compare, formatComparison } from './compare.mjs'
+import { measureExecutors } from './executors/executors.mjs'
+import { formatExecutors } from './executors/table.mjs'
 import { projectFolder } from './fixtures.mjs'
 import { formatLifecycle } from './lifecycle-table.mjs'
 import { coresEnvironment, isInstalled, moveToLoadCore, onServerCore, pinned } from './machine.mjs'
 import { allPeers, baseline } from './peers.mjs'
 
 const known = allPeers()
-const USAGE = `usage: npm run bench -- [flags]
-  --only a,b      these servers beside bare node:http (${known.map(peer => peer.id).join(', ')}) and 'lifecycle'
+const USAGE = `usage: npm run bench -- [executors] [flags]
+  executors       the executors side by side, and nothing else
+  --only a,b      these servers beside bare node:http (${known.map(peer => peer.id).join(', ')}),
+                  'lifecycle' and 'executors'
   --rounds N      times that each server is measured (5)
   --seconds S     length of one measurement, after a warm-up of 1 s (2)
   --quick         2 rounds of 1 s
@@ -27,21 +31,25 @@ console.log(`${machine}; ${pinned ? 'one core each for server and wrk' : 'NOT pi
 
 const comparison = options.peers.length > 1 ? await compare(options.peers, options) : []
 const lifecycle = options.lifecycle ? await runLifecycle() : undefined
+const executors = options.executors ? await measureExecutors(options) : undefined
 report('')
 if (comparison.length > 0) console.log(`${formatComparison(comparison)}\n`)
 if (lifecycle) console.log(formatLifecycle(lifecycle))
+if (executors) console.log(formatExecutors(executors))
 if (options.json) {
   mkdirSync(dirname(options.json), { recursive: true })
   writeFileSync(
     options.json,
-    `${JSON.stringify({ machine, pinned, comparison, lifecycle }, null, 2)}\n`,
+    `${JSON.stringify({ machine, pinned, comparison, lifecycle, executors }, null, 2)}\n`,
   )
 }
 
 function readOptions() {
   let values
+  let positionals
   try {
-    values = parseArgs({
+    const parsed = parseArgs({
+      allowPositionals: true,
       options: {
         only: { type: 'string' },
         rounds: { type: 'string' },
@@ -50,7 +58,9 @@ function readOptions() {
         json: { type: 'string' },
         help: { type: 'boolean', default: false },
       },
-    }).values
+    })
+    values = parsed.values
+    positionals = parsed.positionals
   } catch (error) {
     stop(`${error.message}\n${USAGE}`)
   }
@@ -65,12 +75,17 @@ function readOptions() {
       stop(`--${name} ${values[name]}: not a whole number from 1`)
     return value
   }
-  const only = values.only?.split(',')
-  const unknown = only?.find(id => id !== 'lifecycle' && !known.some(peer => peer.id === id))
+  const named = [...(values.only?.split(',') ?? []), ...positionals]
+  const only = named.length > 0 ? named : undefined
+  const isKnown = id =>
+    id === 'lifecycle' || id === 'executors' || known.some(peer => peer.id === id)
+  const unknown = only?.find(id => !isKnown(id))
   if (unknown !== undefined) stop(`--only ${unknown}: no such server\n${USAGE}`)
   return {
     peers: known.filter(({ id }) => id === baseline.id || !only || only.includes(id)),
     lifecycle: !only || only.includes('lifecycle'),
+    // Minutes, and a container engine: for those who ask.
+    executors: only?.includes('executors') ?? false,
     rounds: whole('rounds', values.quick ? 2 : 5),
     seconds: whole('seconds', values.quick ? 1 : 2),
     warmUpSeconds: 1,

@@ -22,7 +22,7 @@ export const STATUS_OF_CODE = {
   URI_TOO_LONG: 414,
   /** `Expect` asks for something other than `100-continue`. */
   EXPECTATION_FAILED: 417,
-  /** The function's `maxConcurrency` and its waiting room are full. */
+  /** The function's `maxConcurrency` and its waiting room are full, or its `rateLimit` is reached. */
   TOO_MANY_REQUESTS: 429,
   /** The request head is larger than the listener accepts. */
   HEADERS_TOO_LARGE: 431,
@@ -36,9 +36,11 @@ export const STATUS_OF_CODE = {
   NOT_IMPLEMENTED: 501,
   /** The instance died while it served the request. */
   INSTANCE_EXITED: 502,
+  /** The program or container behind the function answered nothing that can be understood, or broke off. */
+  BAD_RESPONSE: 502,
   /** The function could not be loaded; retried with backoff. */
   FUNCTION_LOAD_FAILED: 503,
-  /** The host has reached `maxInFlight`. */
+  /** The host has reached `maxInFlight`, or the function its share of it. */
   OVERLOADED: 503,
   /** The host does not know its functions yet. */
   STARTING: 503,

@@ -35,6 +35,7 @@ const VENDORS: Readonly<Record<string, string>> = {
   '@grpc/grpc-js': 'src/xds/grpc-transport.ts',
   commander: 'src/cli/commander.ts',
   consul: 'src/control-plane/consul/connection.ts',
+  dockerode: 'src/executors/container/engine.ts',
   esbuild: 'src/loader/bundle.ts',
   'etcd3/lib/connection-pool.js': 'src/control-plane/etcd/connection.ts',
   'find-my-way': 'src/routing/path-tree.ts',
@@ -43,6 +44,7 @@ const VENDORS: Readonly<Record<string, string>> = {
   'prom-client/lib/registry.js': 'src/telemetry/prometheus.ts',
   protobufjs: 'src/xds/codec.ts',
   'reflect-metadata/lite': 'decorators/index.ts',
+  undici: 'src/executors/http/connections.ts',
   'zod/mini': 'src/schema.ts',
 }
 

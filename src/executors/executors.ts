@@ -1,5 +1,5 @@
 import { FezzError } from '../errors.ts'
-import type { Deployment, Instance } from '../function/contract.ts'
+import type { ArtifactCode, Deployment, Instance } from '../function/contract.ts'
 import type { ExecutorKind } from '../function/execution.ts'
 import type { Executor, InstanceSource } from './executor.ts'
 import { executorKindOf } from './executor-kind.ts'
@@ -12,6 +12,10 @@ export interface ExecutorsOptions {
   >
   /** For JavaScript whose manifest names none. */
   readonly byDefault: ExecutorKind
+  /** Makes the code of an artifact present on this machine; awaited before each of its loads. */
+  ensure(code: ArtifactCode): Promise<void>
+  /** Called once when all of them are closed: for what they share. */
+  closed?(): Promise<void>
 }
 
 /** All executors of a host behind one door: each deployment goes to the one that its manifest names. */
@@ -35,10 +39,16 @@ export class Executors implements InstanceSource {
   }
 
   /** @throws FezzError `INVALID_MANIFEST` for code that cannot run where its manifest says */
-  load(deployment: Deployment): Promise<Instance> {
+  async load(deployment: Deployment): Promise<Instance> {
+    const { code } = deployment
     const kind = this.#kindOf(deployment)
-    if (kind === 'in-process') return this.#options.inProcess.load(deployment)
-    return this.#executor(kind).then(executor => executor.load(deployment))
+    const { inProcess, ensure } = this.#options
+    const executor = kind === 'in-process' ? inProcess : this.#executor(kind)
+    const [ready] = await Promise.all([
+      executor,
+      code.kind === 'artifact' ? ensure(code) : undefined,
+    ])
+    return ready.load(deployment)
   }
 
   async forget(deployment: Deployment): Promise<void> {
@@ -61,7 +71,9 @@ export class Executors implements InstanceSource {
       const executor = await opened.catch(() => undefined)
       await executor?.close()
     })
-    const outcomes = await Promise.allSettled([this.#options.inProcess.close(), ...others])
+    const { inProcess, closed } = this.#options
+    const outcomes = await Promise.allSettled([inProcess.close(), ...others])
+    await closed?.()
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
   }
 

@@ -91,6 +91,7 @@ export class Cluster implements AsyncDisposable {
         host: config.xdsHost,
         port: config.xdsPort,
         listener: { address: config.envoyHost, port: config.envoyPort },
+        functionTimeoutMs: config.functionTimeoutMs,
         log,
         onKnown: () => {
           if (!servesFunctions) onReadiness('ready')

@@ -1,12 +1,13 @@
 import { byId } from '../by-id.ts'
 import type { Clock } from '../clock.ts'
-import type { Deployment } from '../function/contract.ts'
+import type { Code, Deployment } from '../function/contract.ts'
 import type { Registry } from '../function/registry.ts'
 import { RouteTable } from '../routing/route-table.ts'
 import { runInSlices, type Steps } from '../routing/slices.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { HostedFunction } from './hosted-function.ts'
+import { type CompleteDeployment, completeDeployment, type FunctionLimits } from './limits.ts'
 import { RouteClaims } from './route-claims.ts'
 
 /** What is to be different afterwards. Ids in both lists are set; of those set twice the last counts. */
@@ -23,6 +24,7 @@ export interface DeploymentFailure {
 
 export interface DeploymentsOptions {
   readonly registry: Registry
+  readonly limits: FunctionLimits
   readonly metrics: Metrics
   readonly log: Logger
   readonly clock: Clock
@@ -147,7 +149,8 @@ export class Deployments {
 
   *#hostEach(deployments: Iterable<Deployment>): Steps<HostedFunction[]> {
     const fresh: HostedFunction[] = []
-    for (const deployment of deployments) {
+    for (const declared of deployments) {
+      const deployment = completeDeployment(declared, this.#options.limits)
       if (!this.#serves(deployment)) fresh.push(this.#host(deployment))
       yield
     }
@@ -159,11 +162,12 @@ export class Deployments {
     return slot !== undefined && sameDeployment(slot.deployment, deployment)
   }
 
-  #host(deployment: Deployment): HostedFunction {
+  #host(deployment: CompleteDeployment): HostedFunction {
     const { registry, metrics, log, clock } = this.#options
     const functionId = deployment.manifest.id
     return new HostedFunction(
       registry.create(deployment),
+      deployment,
       metrics.forFunction(functionId),
       log.child({ functionId }),
       clock,
@@ -171,23 +175,24 @@ export class Deployments {
   }
 
   /**
-   * Loads what must answer its first request warm: preloaded functions, and new versions of loaded
-   * ones. A function without a version before it is installed even when it fails; its requests
-   * retry it.
+   * Loads what must answer its first request warm: preloaded functions, those kept loaded, and new
+   * versions of loaded ones. A function without a version before it is installed even when it
+   * fails; its requests retry it.
    */
   async #warm(fresh: readonly HostedFunction[]): Promise<DeploymentFailure[]> {
     const failures: DeploymentFailure[] = []
     await Promise.all(
       fresh.map(async hosted => {
         const before = this.#functions.get(hosted.id)
-        const { preload } = hosted.slot.deployment.manifest
-        if (!preload && before?.slot.state !== 'Ready') return
+        const { slot } = hosted
+        const isEager = slot.deployment.manifest.preload || slot.isKept
+        if (!isEager && before?.slot.state !== 'Ready') return
         try {
-          await hosted.slot.warm()
+          await slot.warm()
         } catch (error) {
           if (before === undefined) return
           failures.push({ id: hosted.id, error })
-          await this.#options.registry.discard(hosted.slot)
+          await this.#options.registry.discard(slot)
         }
       }),
     )
@@ -195,20 +200,23 @@ export class Deployments {
   }
 }
 
-/** Manifest, artifact and environment all alike. A live value is alike only to itself. */
+/** Manifest, code and environment all alike. A live value is alike only to itself. */
 function sameDeployment(a: Deployment, b: Deployment): boolean {
-  const sameCode =
-    a.code.kind === 'artifact' && b.code.kind === 'artifact'
-      ? a.code.sha256 === b.code.sha256 &&
-        a.code.exportName === b.code.exportName &&
-        a.code.entry === b.code.entry
-      : a.code.kind === 'live' &&
-        b.code.kind === 'live' &&
-        a.code.value === b.code.value &&
-        a.code.webTypes === b.code.webTypes
   return (
-    sameCode &&
+    sameCode(a.code, b.code) &&
     JSON.stringify(a.manifest) === JSON.stringify(b.manifest) &&
     JSON.stringify(a.env) === JSON.stringify(b.env)
   )
+}
+
+function sameCode(a: Code, b: Code): boolean {
+  if (a.kind === 'live' && b.kind === 'live') {
+    return a.value === b.value && a.webTypes === b.webTypes
+  }
+  if (a.kind === 'artifact' && b.kind === 'artifact') {
+    // Where it can be fetched may change, and is no other code.
+    return a.sha256 === b.sha256 && a.exportName === b.exportName && a.entry === b.entry
+  }
+  // Before it is written out: a live value may be anything.
+  return a.kind === b.kind && JSON.stringify(a) === JSON.stringify(b)
 }

@@ -1,13 +1,12 @@
 import { FezzError } from '../errors.ts'
-import { InProcessExecutor } from '../executors/in-process/in-process-executor.ts'
+import { executorKindOf } from '../executors/executor-kind.ts'
 import type { Deployment } from '../function/contract.ts'
-import type { Manifest } from '../function/manifest.ts'
 import type { ListenerAddress } from '../http/listener.ts'
 import { NodeListener } from '../http/node/node-listener.ts'
-import { evaluateArtifact } from '../loader/evaluate.ts'
 import { mapStack } from '../loader/stack.ts'
 import { createLogger, type Logger } from '../telemetry/logger.ts'
 import { Metrics } from '../telemetry/metrics.ts'
+import type { Family } from '../telemetry/prometheus.ts'
 import { version } from '../telemetry/version.ts'
 import type { Cluster } from './cluster.ts'
 import {
@@ -18,17 +17,30 @@ import {
   resolveConfig,
 } from './config.ts'
 import type { DeploymentFailure } from './deployments.ts'
+import { hostExecutors } from './executors.ts'
 import { Host } from './host.ts'
+import { ceilingRefusal } from './limits.ts'
 import { onSignals, onUncaught } from './signals.ts'
-import { systemPaths } from './system-endpoints.ts'
+import { type HostTotals, systemPaths } from './system-endpoints.ts'
 
 export interface ServerRole {
   /** Whether it takes functions from the store and is known there as a node. Default true. */
   readonly servesFunctions?: boolean
+  /** Its part among processes that serve the port together. Default: it is alone. */
+  readonly worker?: WorkerRole
+}
+
+/** What a worker's host needs to know of the others. */
+export interface WorkerRole {
+  /** In each of its log lines, as `worker`. */
+  readonly number: number
+  readonly totals: HostTotals
+  /** Called with functions before they are put in force. */
+  onDeploy(functions: readonly DeployableFunction[]): void
 }
 
 /** What a deployment is made of, beside the host's own variables. */
-type DeployableFunction = Pick<Deployment, 'manifest' | 'code'>
+export type DeployableFunction = Pick<Deployment, 'manifest' | 'code'>
 
 /** A host, its listener, and the life of the process around them. */
 export class HostServer implements AsyncDisposable {
@@ -40,6 +52,7 @@ export class HostServer implements AsyncDisposable {
   readonly #reserved: readonly string[]
   readonly #hurried = Promise.withResolvers<void>()
   readonly #role: ServerRole
+  readonly #clearUp: () => Promise<void>
   #cluster: Cluster | undefined
   #joining: Promise<void> = Promise.resolve()
   #failure: unknown
@@ -61,15 +74,21 @@ export class HostServer implements AsyncDisposable {
     this.#role = role
     this.config = resolveConfig(config, sources)
     const { logLevel, logFormat } = this.config
-    this.log = createLogger({ level: logLevel, format: logFormat, mapStack })
-    const executor = new InProcessExecutor({
-      evaluate: async code => {
-        await this.#cluster?.ensureArtifact(code)
-        return evaluateArtifact(code)
-      },
+    const log = createLogger({ level: logLevel, format: logFormat, mapStack })
+    this.log = role.worker === undefined ? log : log.child({ worker: role.worker.number })
+    const { executors, clearUp } = hostExecutors({
+      config: this.config,
       log: this.log,
+      ensure: async code => this.#cluster?.ensureArtifact(code),
     })
-    this.host = new Host({ config: this.config, log: this.log, metrics: this.#metrics, executor })
+    this.#clearUp = clearUp
+    this.host = new Host({
+      config: this.config,
+      log: this.log,
+      metrics: this.#metrics,
+      executor: executors,
+      totals: role.worker?.totals,
+    })
     this.#reserved = systemPaths(this.config)
     this.#listener = new NodeListener({
       ...this.config,
@@ -88,15 +107,21 @@ export class HostServer implements AsyncDisposable {
     readonly set?: readonly DeployableFunction[]
     readonly remove?: readonly string[]
   }): Promise<readonly DeploymentFailure[]> {
+    this.#role.worker?.onDeploy(change.set ?? [])
     const refused: DeploymentFailure[] = []
     const set: Deployment[] = []
     for (const found of change.set ?? []) {
-      const error = this.refusalOf(found.manifest)
+      const error = this.refusalOf(found)
       if (error === undefined) set.push(this.deploymentOf(found))
       else refused.push({ id: found.manifest.id, error })
     }
     const failures = await this.host.deploy({ set, remove: change.remove ?? [] })
     return [...refused, ...failures]
+  }
+
+  /** What this process alone has counted. */
+  families(): Family[] {
+    return this.#metrics.families()
   }
 
   /** Answers a request without a socket, as the listener would. */
@@ -121,6 +146,8 @@ export class HostServer implements AsyncDisposable {
       throw cannotListen(this.config, cause)
     })
     this.log.info({ ...address }, `listening on http://${address.host}:${address.port}`)
+    // Not before: whoever waits for an answer does not wait for this.
+    void this.#clearUp()
     if (this.config.store !== undefined) {
       this.host.readiness = 'starting'
       this.#joining = this.#join(address).catch(error => this.#fail(error))
@@ -191,9 +218,11 @@ export class HostServer implements AsyncDisposable {
   /**
    * Ends it gracefully: health fails at once, open connections finish what they have, up to
    * `drainTimeout`; then every function is unloaded. Idempotent.
+   *
+   * @param isReplaced another process takes over the port: health does not fail
    */
-  drain(): Promise<void> {
-    this.#closing ??= this.#drain()
+  drain(isReplaced = false): Promise<void> {
+    this.#closing ??= this.#drain(isReplaced)
     return this.#closing
   }
 
@@ -208,10 +237,10 @@ export class HostServer implements AsyncDisposable {
     return this.close()
   }
 
-  async #drain(): Promise<void> {
+  async #drain(isReplaced: boolean): Promise<void> {
     const { drainDelayMs, drainTimeoutMs } = this.config
     this.log.info({ inFlight: this.host.inFlight }, 'draining')
-    this.host.readiness = 'draining'
+    if (!isReplaced) this.host.readiness = 'draining'
     // Before the port closes, so that proxies that follow the store send nothing new by then.
     void this.#joining.then(() => this.#cluster?.drain())
     const timer = setTimeout(this.#hurried.resolve, drainTimeoutMs)
@@ -238,15 +267,26 @@ export class HostServer implements AsyncDisposable {
     this.#closed.resolve()
   }
 
+  #executorRefusal(found: DeployableFunction): FezzError | undefined {
+    try {
+      executorKindOf(found, this.config.executor)
+      return undefined
+    } catch (error) {
+      return error as FezzError
+    }
+  }
+
   /** The deployment with the host's variables. @internal */
   protected deploymentOf({ manifest, code }: DeployableFunction): Deployment {
     return { manifest, code, env: Object.freeze({ ...this.config.env, ...manifest.env }) }
   }
 
   /** Why the host can't serve it, if it can't. @internal */
-  protected refusalOf(manifest: Manifest): FezzError | undefined {
+  protected refusalOf(found: DeployableFunction): FezzError | undefined {
+    const { manifest } = found
     const taken = manifest.routes.find(route => this.#reserved.includes(route.path))
-    if (taken === undefined) return undefined
+    if (taken === undefined)
+      return this.#executorRefusal(found) ?? ceilingRefusal(manifest, this.config)
     return new FezzError(
       'INVALID_MANIFEST',
       `Function "${manifest.id}": path "${taken.path}" belongs to the host; choose another, or switch the host's own off`,

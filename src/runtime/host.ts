@@ -1,7 +1,8 @@
 import { type Clock, systemClock } from '../clock.ts'
 import { FezzError } from '../errors.ts'
-import type { Executor } from '../executors/executor.ts'
-import type { Instance } from '../function/contract.ts'
+import type { InstanceSource } from '../executors/executor.ts'
+import { PooledSource } from '../executors/instance-pool/pooled-source.ts'
+import type { Deployment, Instance } from '../function/contract.ts'
 import { Registry } from '../function/registry.ts'
 import { problemResponse } from '../http/problem.ts'
 import { requestIds } from '../http/request-id.ts'
@@ -19,21 +20,29 @@ import type { FastResponse } from '../http/web/response.ts'
 import type { RouteMethodNotAllowed, RouteNotFound } from '../routing/route-table.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { Admission } from './admission.ts'
 import type { HostConfig } from './config.ts'
 import { Deadlines } from './deadlines.ts'
 import { type DeploymentChange, type DeploymentFailure, Deployments } from './deployments.ts'
 import { heapPressure } from './heap-pressure.ts'
 import { Invocation, InvocationContext } from './invocation.ts'
 import { lifecycleObserver } from './lifecycle-observer.ts'
-import { type Readiness, SystemEndpoints } from './system-endpoints.ts'
+import {
+  type HostStatus,
+  type HostTotals,
+  type Readiness,
+  SystemEndpoints,
+} from './system-endpoints.ts'
 
 export interface HostOptions {
   readonly config: HostConfig
   readonly log: Logger
   readonly metrics: Metrics
-  readonly executor: Executor
+  readonly executor: InstanceSource
   /** Default: the machine's. */
   readonly clock?: Clock
+  /** What `/_metrics` answers. Default: what this host has counted. */
+  readonly totals?: HostTotals | undefined
 }
 
 const UNDERSCORE = 0x5f
@@ -47,7 +56,7 @@ const LOAD_FAILURES: ReadonlySet<string> = new Set(['FUNCTION_LOAD_FAILED', 'ART
 export class Host implements AsyncDisposable {
   readonly #log: Logger
   readonly #metrics: Metrics
-  readonly #executor: Executor
+  readonly #source: InstanceSource
   readonly #clock: Clock
   readonly #registry: Registry
   readonly #deployments: Deployments
@@ -55,18 +64,19 @@ export class Host implements AsyncDisposable {
   readonly #system: SystemEndpoints
   readonly #requestId = requestIds()
   readonly #logsRequests: boolean
-  readonly #maxInFlight: number
-  #inFlight = 0
+  readonly #admission: Admission
   #closing: Promise<void> | undefined
 
   constructor(options: HostOptions) {
-    const { config, log, metrics, executor, clock = systemClock } = options
+    const { config, log, metrics, executor, clock = systemClock, totals } = options
     this.#log = log
     this.#metrics = metrics
-    this.#executor = executor
     this.#clock = clock
+    this.#source = new PooledSource(executor, { ...config, clock, log })
     this.#registry = new Registry({
-      load: deployment => executor.load(deployment),
+      load: deployment => this.#source.load(deployment),
+      prepare: deployment => this.#source.prepare(deployment),
+      forget: deployment => this.#forget(deployment),
       clock,
       observer: lifecycleObserver(metrics, log),
       limits: config,
@@ -74,20 +84,31 @@ export class Host implements AsyncDisposable {
       maxLoaded: config.maxLoaded,
       heapPressure: heapPressure(config.maxHeap),
     })
-    this.#deployments = new Deployments({ registry: this.#registry, metrics, log, clock })
+    this.#deployments = new Deployments({
+      registry: this.#registry,
+      limits: config,
+      metrics,
+      log,
+      clock,
+    })
+    this.#admission = new Admission(config.maxInFlight)
     this.#deadlines = new Deadlines(clock, invocation => this.#expire(invocation))
-    this.#system = new SystemEndpoints({ config, metrics, registry: this.#registry })
+    this.#system = new SystemEndpoints({
+      config,
+      metrics,
+      registry: this.#registry,
+      ...(totals !== undefined && { totals }),
+    })
     metrics.observe({
       functionStates: () => this.#registry.states(),
       routes: () => this.#deployments.table.size,
     })
     this.#logsRequests = log.isLevelEnabled('debug')
-    this.#maxInFlight = config.maxInFlight === 0 ? Number.POSITIVE_INFINITY : config.maxInFlight
   }
 
   /** Requests that have not been answered completely. */
   get inFlight(): number {
-    return this.#inFlight
+    return this.#admission.inFlight
   }
 
   /** What is served now. */
@@ -123,6 +144,11 @@ export class Host implements AsyncDisposable {
     this.#system.sections.set(section, tell)
   }
 
+  /** What this host alone tells in the JSON form of `/_metrics`. */
+  status(): HostStatus {
+    return this.#system.status()
+  }
+
   /** Unloads every function after its last use, then closes the executor. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -139,12 +165,19 @@ export class Host implements AsyncDisposable {
     // Each instance has had its unloadTimeout by now; one that still hangs is given up.
     const { promise: givenUp, resolve: giveUp } = Promise.withResolvers<void>()
     const timer = this.#clock.setTimer(giveUp, CLOSE_GRACE_MS)
-    await Promise.race([this.#executor.close(), givenUp])
+    await Promise.race([this.#source.close(), givenUp])
     timer.cancel()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  #forget(deployment: Deployment): void {
+    this.#source.forget(deployment).catch(err => {
+      const { id: functionId, version } = deployment.manifest
+      this.#log.warn({ functionId, version, err }, 'what was kept for its loads has not all gone')
+    })
   }
 
   /**
@@ -179,12 +212,14 @@ export class Host implements AsyncDisposable {
     }
     const found = this.#deployments.table.find(path, request.method, sourceOf(request).authority)
     if (found.kind !== 'found') return this.#refuse(this.#unroutable(found), requestId, request)
-    if (this.#inFlight >= this.#maxInFlight) return this.#refuse(overloaded(), requestId, request)
-
     const { target: hosted, params } = found
+    const refusal = this.#admission.admit(hosted, startedMs)
+    if (refusal !== undefined) {
+      hosted.metrics.recordError(refusal.code)
+      return this.#refuse(refusal, requestId, request)
+    }
+
     const invocation = new Invocation(hosted, request, params, requestId, startedMs)
-    this.#inFlight++
-    hosted.metrics.inFlight++
     const instance = hosted.slot.tryAcquire()
     if (instance === undefined) return this.#wait(invocation)
     const result = this.#invoke(invocation, instance)
@@ -317,8 +352,7 @@ export class Host implements AsyncDisposable {
   }
 
   #release(invocation: Invocation, nowMs = this.#clock.now()): void {
-    this.#inFlight--
-    invocation.hosted.metrics.inFlight--
+    this.#admission.release(invocation.hosted)
     if (invocation.acquired) invocation.hosted.slot.release(nowMs)
   }
 
@@ -350,12 +384,6 @@ export class Host implements AsyncDisposable {
     this.#logRequest(this.#log, request, { requestId, code, status })
     return problemResponse(error, requestId)
   }
-}
-
-function overloaded(): FezzError {
-  return new FezzError('OVERLOADED', 'the host serves its maximum of requests', {
-    headers: { 'retry-after': '1' },
-  })
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

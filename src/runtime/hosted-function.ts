@@ -3,6 +3,8 @@ import type { Slot } from '../function/slot.ts'
 import type { RouteEntry } from '../routing/route.ts'
 import type { FunctionMetrics } from '../telemetry/function-metrics.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { CompleteDeployment } from './limits.ts'
+import { TokenBucket } from './token-bucket.ts'
 
 /** What a route leads to: one deployment with all that its requests need, bound once. */
 export class HostedFunction {
@@ -11,19 +13,28 @@ export class HostedFunction {
   readonly version: string
   readonly env: Readonly<Record<string, string>>
   readonly timeoutMs: number
+  /** What its `rateLimit` leaves; `undefined` without one. */
+  readonly rate: TokenBucket | undefined
   readonly metrics: FunctionMetrics
   readonly log: Logger
   /** Made once: a table gives up the very entries that it was given. */
   readonly routes: readonly RouteEntry<HostedFunction>[]
   readonly #clock: Clock
 
-  constructor(slot: Slot, metrics: FunctionMetrics, log: Logger, clock: Clock) {
-    const { manifest, env } = slot.deployment
+  constructor(
+    slot: Slot,
+    { manifest, env }: CompleteDeployment,
+    metrics: FunctionMetrics,
+    log: Logger,
+    clock: Clock,
+  ) {
+    const { rateLimit } = manifest.execution
     this.slot = slot
     this.id = manifest.id
     this.version = manifest.version
     this.env = env
     this.timeoutMs = manifest.timeoutMs
+    this.rate = rateLimit === undefined ? undefined : new TokenBucket(rateLimit, clock.now())
     this.metrics = metrics
     this.log = log
     this.routes = manifest.routes.map(route => ({ ...route, target: this }))

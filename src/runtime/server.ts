@@ -39,9 +39,10 @@ export class HhrfServer extends HostServer {
   register(value: unknown, options: RegisterOptions = {}): this {
     const { webTypes = 'platform', ...declared } = options
     const manifest = manifestFor(value, declared)
-    const refusal = this.refusalOf(manifest)
+    const code = { kind: 'live', value, webTypes } as const
+    const refusal = this.refusalOf({ manifest, code })
     if (refusal !== undefined) throw refusal
-    this.#pending.push(this.deploymentOf({ manifest, code: { kind: 'live', value, webTypes } }))
+    this.#pending.push(this.deploymentOf({ manifest, code }))
     if (this.#pending.length === 1) {
       this.#applied = this.#applied.catch(() => {}).then(() => this.#applyPending())
       const applied = this.#applied.catch(() => {})

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { parseStoreUrl, type StoreAddress } from '../control-plane/store-url.ts'
 import { parseNetwork } from '../http/forwarded.ts'
@@ -50,6 +51,19 @@ export function integer(
       }
       throw new RangeError(`${shown(input)} is not a whole number from ${min} to ${max}`)
     },
+  }
+}
+
+/** A number of processes; `auto` is one for each core that this process may use. */
+export function processes(
+  byDefault: number,
+  description: string,
+): Setting<number | string, number, ''> {
+  const numbers = integer(byDefault, description, { min: 1, max: 1024 })
+  return {
+    ...numbers,
+    placeholder: '<number|auto>',
+    parse: input => (input === 'auto' ? availableParallelism() : numbers.parse(input)),
   }
 }
 
@@ -192,9 +206,10 @@ export function text(
   description: string,
   accepts = /^[^\0\n]*$/,
   example = '"text" on one line',
+  byDefault = '',
 ): Setting<string, string, ''> {
   return {
-    default: '',
+    default: byDefault,
     description,
     unit: '',
     placeholder,
@@ -274,7 +289,7 @@ function labelEntries(input: unknown): (readonly [name: string, value: string])[
     })
 }
 
-/** A folder; held as an absolute path. */
+/** A folder; held as an absolute path. `''` only where it is the default. */
 export function folder(byDefault: string, description: string): Setting<string, string, ''> {
   return {
     default: byDefault,
@@ -282,6 +297,7 @@ export function folder(byDefault: string, description: string): Setting<string, 
     unit: '',
     placeholder: '<folder>',
     parse(input) {
+      if (input === '' && byDefault === '') return ''
       if (typeof input === 'string' && input !== '') return resolve(input)
       throw new RangeError(`${shown(input)} is not the path of a folder`)
     },

@@ -1,3 +1,4 @@
+import { EXECUTOR_KINDS } from '../function/execution.ts'
 import { LOG_FORMATS, LOG_LEVELS } from '../telemetry/logger.ts'
 import * as kind from './setting-kinds.ts'
 
@@ -9,6 +10,15 @@ import * as kind from './setting-kinds.ts'
 export const SETTINGS = {
   host: kind.host('0.0.0.0', 'Address to listen on; 0.0.0.0 is every IPv4 address of the machine.'),
   port: kind.integer(8080, 'Port to listen on; 0 takes a free one.', { max: 65_535 }),
+  workers: kind.processes(
+    1,
+    'Processes by which `fezz serve` serves its port, each with limits of its own; auto: one for each core.',
+  ),
+  stuckTimeout: kind.duration(
+    '10s',
+    'Time without a turn of its event loop after which one of several workers is replaced; 0: never.',
+    { zero: true },
+  ),
   idleTtl: kind.duration('300s', 'Time without use after which a function is unloaded.'),
   requestTimeout: kind.duration(
     '30s',
@@ -26,6 +36,47 @@ export const SETTINGS = {
   queueTimeout: kind.duration('1s', 'How long a request waits for such a place (429).', {
     zero: true,
   }),
+  executor: kind.choice(
+    EXECUTOR_KINDS,
+    'in-process',
+    'Where JavaScript functions run that name no `executor`.',
+  ),
+  functionTimeout: kind.duration('30s', 'Timeout of functions that declare none (504).'),
+  maxFunctionTimeout: kind.duration('0s', 'Longest `timeout` of a function; 0: no bound.', {
+    zero: true,
+  }),
+  functionConcurrency: kind.integer(
+    0,
+    '`maxConcurrency` of functions that declare none; 0: no bound.',
+  ),
+  functionMemory: kind.size(
+    '0',
+    'Memory of one instance in a thread, process or container whose function declares none; 0: no bound.',
+  ),
+  maxFunctionMemory: kind.size('0', 'Largest `memory` of a function; 0: no bound.'),
+  maxFunctionInstances: kind.integer(0, 'Most instances of one function; 0: no bound.'),
+  warmPool: kind.integer(1, 'Runners of each kind that are kept ready for the next load.'),
+  killGrace: kind.duration(
+    '1s',
+    'Time for an instance to answer after a deadline before it is ended.',
+    { zero: true },
+  ),
+  runDir: kind.folder('', "Folder of what runs; by default in the system's temporary folder."),
+  containerEngine: kind.text(
+    '<address>',
+    'Where containers run: a socket or address of Docker or podman. By default DOCKER_HOST, or the usual sockets.',
+  ),
+  nodeImage: kind.text(
+    '<image>',
+    'Image that runs JavaScript functions in containers.',
+    /^[a-z\d]\S{0,511}$/i,
+    'an image such as "registry.example.com/team/app:1.2"',
+    'docker.io/library/node:26-slim',
+  ),
+  registryConfig: kind.text(
+    '<file>',
+    "JSON file with credentials of image registries, as Docker's config.json.",
+  ),
   headersTimeout: kind.duration('65s', 'Time for a request head to arrive (408).', {
     above: 'keepAliveTimeout',
   }),

@@ -1,8 +1,11 @@
+import type { Manifest } from '../function/manifest.ts'
 import type { Registry } from '../function/registry.ts'
+import type { SlotState } from '../function/slot.ts'
 import { headerOf, type IncomingRequest } from '../http/web/incoming-request.ts'
 import { setHeader } from '../http/web/outgoing.ts'
 import { FastResponse } from '../http/web/response.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import type { Exposition } from '../telemetry/prometheus.ts'
 import type { HostConfig } from './config.ts'
 
 /** The paths that the host keeps for itself; no function can have them. */
@@ -18,10 +21,37 @@ type SystemConfig = Pick<HostConfig, 'enableHealth' | 'enableMetrics'>
 /** Whether requests should come: not yet, now, no more. */
 export type Readiness = 'starting' | 'ready' | 'draining'
 
+/** A function as the JSON form of `/_metrics` tells of it. */
+export interface FunctionStatus {
+  readonly name: string
+  readonly version: string
+  readonly state: SlotState
+  readonly inFlight: number
+  readonly routes: Manifest['routes']
+}
+
+/** The JSON form of `/_metrics`: plain data. */
+export interface HostStatus {
+  /** One entry per function, replaced ones that still drain included. */
+  readonly functions: readonly FunctionStatus[]
+  readonly [section: string]: unknown
+}
+
+/**
+ * What all processes that serve a port together have counted. `undefined` when nobody adds up any
+ * more: then each answers for itself.
+ */
+export interface HostTotals {
+  exposition(): Promise<Exposition | undefined>
+  status(): Promise<HostStatus | undefined>
+}
+
 export interface SystemEndpointsOptions {
   readonly config: SystemConfig
   readonly metrics: Metrics
   readonly registry: Registry
+  /** What `/_metrics` answers. Default: what this process has counted. */
+  readonly totals?: HostTotals
 }
 
 /** `/_health` and `/_metrics`: answered by the host itself, before routing. */
@@ -58,18 +88,17 @@ export class SystemEndpoints {
       : new FastResponse(readiness, { status: 503 })
   }
 
-  #metrics(request: IncomingRequest): FastResponse | Promise<FastResponse> {
-    if (headerOf(request, 'accept')?.includes('application/json')) return this.#status()
-    return this.#options.metrics
-      .render()
-      .then(
-        ({ contentType, body }) =>
-          new FastResponse(ReadableStream.from(body), { headers: { 'content-type': contentType } }),
-      )
+  async #metrics(request: IncomingRequest): Promise<FastResponse> {
+    const { metrics, totals } = this.#options
+    if (headerOf(request, 'accept')?.includes('application/json')) {
+      return FastResponse.json((await totals?.status()) ?? this.status())
+    }
+    const { contentType, body } = (await totals?.exposition()) ?? (await metrics.render())
+    return new FastResponse(ReadableStream.from(body), { headers: { 'content-type': contentType } })
   }
 
-  /** The registry in fezz.md's form: one entry per function, replaced ones that still drain included. */
-  #status(): FastResponse {
+  /** The registry in fezz.md's form, and the sections. */
+  status(): HostStatus {
     const { registry } = this.#options
     const functions = [...registry.current(), ...registry.leaving()].map(slot => ({
       name: slot.id,
@@ -79,7 +108,7 @@ export class SystemEndpoints {
       routes: slot.deployment.manifest.routes,
     }))
     const sections = Array.from(this.sections, ([name, tell]) => [name, tell()])
-    return FastResponse.json({ functions, ...Object.fromEntries(sections) })
+    return { functions, ...Object.fromEntries(sections) }
   }
 }
 

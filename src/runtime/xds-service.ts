@@ -6,6 +6,8 @@ import { XdsServer, type XdsServerOptions, type XdsStatus } from '../xds/xds-ser
 
 export interface XdsServiceOptions extends XdsServerOptions {
   readonly store: Store
+  /** Timeout of a function that declares none. */
+  readonly functionTimeoutMs: number
   /** Called once, when there is something to tell. */
   readonly onKnown: () => void
 }
@@ -23,12 +25,17 @@ export class XdsService implements AsyncDisposable {
   readonly #onKnown: () => void
   #closing: Promise<void> | undefined
 
-  constructor({ store, onKnown, ...options }: XdsServiceOptions) {
+  constructor({ store, functionTimeoutMs, onKnown, ...options }: XdsServiceOptions) {
     const { log } = options
     this.#log = log
     this.#onKnown = onKnown
     this.#server = new XdsServer(options)
-    this.#watch = new ClusterWatch({ store, log, onChange: view => this.#server.update(view) })
+    this.#watch = new ClusterWatch({
+      store,
+      log,
+      functionTimeoutMs,
+      onChange: view => this.#server.update(view),
+    })
   }
 
   /** Opens the port; an Envoy that comes before the store has answered waits. */

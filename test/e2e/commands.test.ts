@@ -144,7 +144,7 @@ describe.each(['file', 'etcd'] as const)('on a store in %s', kind => {
     })
     const said = await place.output('apply', functions)
     expect(said).toMatch(/^= one v1 {2}unchanged\n~ two v2 {2}version: "v1" -> "v2", /)
-    expect(said).toMatch(/timeout: "30s" -> "5s", env, code: [\da-f]{12} -> [\da-f]{12}\n/)
+    expect(said).toMatch(/env, code: [\da-f]{12} -> [\da-f]{12}, timeout: none -> "5s"\n/)
     expect(said).not.toContain('geheim')
     expect(await host.get('/two')).toBe('v2')
 

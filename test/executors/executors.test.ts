@@ -93,6 +93,7 @@ class Recorded implements Executor {
 
 function setup() {
   const made: Recorded[] = []
+  const ensured: string[] = []
   const attempts = { failing: false }
   const make = (kind: ExecutorKind) => {
     if (attempts.failing) throw new Error('it cannot be opened')
@@ -104,13 +105,19 @@ function setup() {
   const executors = new Executors({
     inProcess,
     byDefault: 'in-process',
+    ensure: async ({ sha256 }) => {
+      ensured.push(sha256)
+    },
+    closed: async () => {
+      ensured.push('closed')
+    },
     open: {
       thread: () => make('thread'),
       process: () => make('process'),
       container: async () => make('container'),
     },
   })
-  return { executors, inProcess, made, attempts }
+  return { executors, inProcess, made, attempts, ensured }
 }
 
 describe('Executors', () => {
@@ -121,6 +128,14 @@ describe('Executors', () => {
     const inThread = deployment('artifact', { executor: 'thread' })
     await Promise.all([executors.load(inThread), executors.load(inThread)])
     expect(made.map(({ kind, calls }) => [kind, calls])).toEqual([['thread', ['load f', 'load f']]])
+  })
+
+  it('makes sure of an artifact before it loads it, wherever that is', async () => {
+    const { executors, ensured } = setup()
+    await executors.load(deployment('artifact'))
+    await executors.load(deployment('artifact', { executor: 'process' }))
+    await executors.load(deployment('live'))
+    expect(ensured).toEqual(['0', '0'])
   })
 
   it('prepares with the executor of the deployment, and in-process not at all', async () => {
@@ -152,11 +167,12 @@ describe('Executors', () => {
   })
 
   it('closes what was opened, once, and opens nothing afterwards', async () => {
-    const { executors, inProcess, made } = setup()
+    const { executors, inProcess, made, ensured } = setup()
     await executors.load(deployment('program'))
     await Promise.all([executors.close(), executors[Symbol.asyncDispose]()])
     expect(inProcess.calls).toEqual(['close'])
     expect(made[0]?.calls).toEqual(['load f', 'close'])
+    expect(ensured).toEqual(['closed'])
     await expect(executors.load(deployment('image'))).rejects.toMatchObject({ code: 'DRAINING' })
   })
 })

@@ -13,7 +13,9 @@ import {
 import type { Code, FunctionContext, LifecycleContext } from '../../src/function/contract.ts'
 import { checkManifest } from '../../src/function/manifest-schema.ts'
 import { isIncoming, toIncoming } from '../../src/http/web/incoming-request.ts'
+import { evaluateArtifact } from '../../src/loader/evaluate.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
+import { artifactOf } from '../contract/executor-artifacts.ts'
 import { describeExecutor, type FixtureName } from '../contract/executor-contract.ts'
 import * as functions from '../contract/executor-functions.ts'
 
@@ -53,10 +55,34 @@ function request(): Request {
 
 const fixtures: Readonly<Record<FixtureName, unknown>> = functions
 
-describeExecutor('InProcessExecutor', async () => ({
-  executor: executorOf(),
-  codeOf: name => live(fixtures[name]),
-}))
+const OWN = 'it runs in the process and the thread of the host'
+const LACKING = {
+  death: OWN,
+  abort: OWN,
+  pid: OWN,
+  spinning: OWN,
+  heap: OWN,
+  memory: OWN,
+  console: OWN,
+}
+
+describeExecutor(
+  'InProcessExecutor, of live values,',
+  log => ({
+    executor: new InProcessExecutor({ evaluate: never, log }),
+    codeOf: name => live(fixtures[name]),
+  }),
+  LACKING,
+)
+
+describeExecutor(
+  'InProcessExecutor, of artifacts,',
+  log => ({
+    executor: new InProcessExecutor({ evaluate: async code => evaluateArtifact(code), log }),
+    codeOf: artifactOf,
+  }),
+  LACKING,
+)
 
 describe('InProcessExecutor', () => {
   it('gives onLoad and onUnload a frozen env and a log of their own', async () => {

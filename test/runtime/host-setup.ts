@@ -156,6 +156,8 @@ export function openStream() {
 class MortalExecutor implements Executor {
   readonly kind = 'in-process'
   readonly instances: MortalInstance[] = []
+  readonly prepared: Deployment[] = []
+  readonly forgotten: Deployment[] = []
   readonly #executor: Executor
 
   constructor(executor: Executor) {
@@ -163,6 +165,7 @@ class MortalExecutor implements Executor {
   }
 
   prepare(deployment: Deployment): void {
+    this.prepared.push(deployment)
     this.#executor.prepare(deployment)
   }
 
@@ -177,6 +180,7 @@ class MortalExecutor implements Executor {
   }
 
   forget(deployment: Deployment): Promise<void> {
+    this.forgotten.push(deployment)
     return this.#executor.forget(deployment)
   }
 

@@ -350,6 +350,8 @@ export class World {
       for (const call of this.#untold()) call.settle('text')
       await clock.advance(500)
     }
+    const isClosedLast = this.#closing === undefined
+    const inForce = [...host.deployments.functions.values()].map(({ slot }) => slot.deployment)
     this.#closing ??= host.close()
     for (const call of this.#untold()) call.settle('stream')
     for (const wait of this.#waits()) wait.end()
@@ -371,8 +373,19 @@ export class World {
       else expect(unloads).toBe(1)
     }
     for (const { unloads } of this.#made) expect(unloads).toBe(1)
+    this.#checkPrepared(isClosedLast ? inForce : undefined)
     expect(clock.pending).toBe(0)
     metrics.close()
+  }
+
+  /** @param inForce what the host still served when it was told to close, if that is known */
+  #checkPrepared(inForce: readonly Deployment[] | undefined): void {
+    const { prepared, forgotten } = this.#host.executor
+    expect(new Set(prepared).size).toBe(prepared.length)
+    expect(new Set(forgotten).size).toBe(forgotten.length)
+    const kept = prepared.filter(deployment => !forgotten.includes(deployment))
+    expect(kept.length + forgotten.length).toBe(prepared.length)
+    if (inForce !== undefined) expect(new Set(kept)).toEqual(new Set(inForce))
   }
 
   #checkAnswer({ answered, answers, allowed, number, call }: Sent): void {

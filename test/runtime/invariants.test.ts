@@ -300,13 +300,14 @@ it('9: overload is answered at once (429 or 503 with Retry-After), not by growin
 
   const more = Array.from({ length: 100 }, () => request('/wide'))
   await clock.advance(0)
-  expect(host.inFlight).toBe(8)
-  expect(more.filter(each => each.value?.status === 503)).toHaveLength(96)
+  // The eighth place is for a function that has none: above 80 % nobody gets more than its share.
+  expect(host.inFlight).toBe(7)
+  expect(more.filter(each => each.value?.status === 503)).toHaveLength(97)
   for (const call of [...narrow.calls, ...wide.calls]) call.answer(ok())
   await clock.advance(0)
   for (const call of narrow.calls) call.answer(ok())
   await clock.advance(0)
-  expect([...crowd, ...more].filter(each => each.value?.status === 200)).toHaveLength(8)
+  expect([...crowd, ...more].filter(each => each.value?.status === 200)).toHaveLength(7)
   expect(counters(slot())).toEqual(AT_REST)
 })
 

@@ -1,0 +1,345 @@
+import { chmod } from 'node:fs/promises'
+import { type Clock, systemClock } from '../../clock.ts'
+import { FezzError } from '../../errors.ts'
+import type { ArtifactCode, Deployment, Instance } from '../../function/contract.ts'
+import type { Logger } from '../../telemetry/logger.ts'
+import { noteEngine } from '../engine-note.ts'
+import type { Executor } from '../executor.ts'
+import type { RunFolder } from '../run-folder.ts'
+import { Awakening } from './awakening.ts'
+import { type ContainerPlan, planContainer } from './container-plan.ts'
+import { type ContainerDefaults, containerSettings } from './container-settings.ts'
+import { Engine } from './engine.ts'
+import { type EngineAddress, findEngine } from './engine-address.ts'
+import { engineMessage, isMissing } from './engine-error.ts'
+import { FunctionContainer } from './function-container.ts'
+import { Images } from './images.ts'
+import { labelsOf, removeOrphans } from './labels.ts'
+import { Reach } from './reach.ts'
+import { Shelf } from './shelf.ts'
+import { Turns } from './turns.ts'
+
+export interface ContainerExecutorOptions {
+  /** Makes the code of an artifact present on this machine; see `RemoteArtifacts.ensure`. */
+  ensure(code: ArtifactCode): Promise<void>
+  readonly log: Logger
+  /** For sockets. Closed by its owner, after this executor. */
+  readonly runFolder: RunFolder
+  /** Who this host is, the same after a restart: what it finds of a dead one of that name it removes. */
+  readonly owner: string
+  /** Default: see {@link findEngine}. It must run on this machine. */
+  readonly engine?: EngineAddress
+  /** Image with `node` in its PATH, for JavaScript. */
+  readonly nodeImage?: string
+  /** A file with credentials of registries, such as Docker's config.json. */
+  readonly registryConfig?: string
+  /** For functions that declare none. */
+  readonly defaults?: ContainerDefaults
+  /** Folders `SOURCE:TARGET[:ro]` of this machine that every container has. */
+  readonly binds?: readonly string[]
+  /** How long a container may take to serve, or `onLoad`. Default 30,000. */
+  readonly loadTimeoutMs?: number
+  /** How long `onUnload` may take. Default 10,000. */
+  readonly unloadTimeoutMs?: number
+  /** What a container gets to end after SIGTERM; in whole seconds. Default 5,000. */
+  readonly stopGraceMs?: number
+  /** What an instance gets to show a sign of life after a missed deadline. Default 1,000. */
+  readonly killGraceMs?: number
+  /** Default: the machine's. */
+  readonly clock?: Clock
+}
+
+/** Starts at once: more of them together take no less time, and starve what runs. */
+const STARTS = 8
+/** How engines say that they have no init of their own to put into a container. */
+const NO_INIT = /container-init|docker-init|catatonit/
+
+/**
+ * Runs each instance in a container, of an image or of what an image of Node is given. What is
+ * unloaded sleeps, paused or stopped, until its deployment is loaded again or forgotten; see
+ * {@link Shelf} for who holds a container when. Nothing is created before a first load, so that
+ * definitions alone cost nothing.
+ */
+export class ContainerExecutor implements Executor {
+  readonly kind = 'container'
+  readonly #options: ContainerExecutorOptions
+  readonly #engine: Engine
+  readonly #images: Images
+  readonly #reach = new Reach()
+  readonly #starts = new Turns(STARTS)
+  readonly #shelves = new Map<Deployment, Shelf>()
+  readonly #containers = new Set<FunctionContainer>()
+  readonly #instances = new Set<Instance>()
+  readonly #loads = new Set<Promise<unknown>>()
+  readonly #closed = new AbortController()
+  #opening: Promise<void> | undefined
+  #closing: Promise<void> | undefined
+  #hasInit = true
+
+  constructor(options: ContainerExecutorOptions) {
+    const { log, registryConfig } = options
+    this.#options = options
+    this.#engine = new Engine(options.engine ?? findEngine(process.env))
+    this.#images = new Images({
+      engine: this.#engine,
+      log,
+      ...(registryConfig !== undefined && { registryConfig }),
+    })
+  }
+
+  /** Pulls the image, and fetches the artifact. */
+  prepare(deployment: Deployment): void {
+    if (this.#closing !== undefined) return
+    const preparing = async () => {
+      const { image } = planContainer(deployment, this.#options.nodeImage)
+      await this.#open()
+      await Promise.all([this.#images.ensure(image), this.#ensure(deployment)])
+    }
+    // What fails here fails again at the load, and is told then.
+    preparing().catch(() => {})
+  }
+
+  /**
+   * @throws FezzError `INVALID_MANIFEST` for code that no container can run, `ARTIFACT_UNAVAILABLE`
+   *   without its image, `FUNCTION_LOAD_FAILED` without an engine and when the container ends before
+   *   it serves, `FUNCTION_TIMEOUT` when it takes too long, `DRAINING`
+   * @throws what `onLoad` throws
+   */
+  async load(deployment: Deployment): Promise<Instance> {
+    this.#refuseIfClosed()
+    const plan = planContainer(deployment, this.#options.nodeImage)
+    const loading = this.#load(deployment, plan)
+    this.#loads.add(loading)
+    try {
+      const instance = await loading
+      if (this.#closing !== undefined) await instance.unload()
+      this.#refuseIfClosed()
+      return instance
+    } finally {
+      this.#loads.delete(loading)
+    }
+  }
+
+  async forget(deployment: Deployment): Promise<void> {
+    const shelf = this.#shelves.get(deployment)
+    if (shelf === undefined) return
+    this.#shelves.delete(deployment)
+    shelf.forget()
+    for (let next = await shelf.take(); next !== undefined; next = await shelf.take()) {
+      await this.#discard(next)
+    }
+  }
+
+  /** Unloads every instance, and removes every container. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    this.#closed.abort(closedError())
+    await Promise.allSettled(Array.from(this.#instances, instance => instance.unload()))
+    await Promise.allSettled(this.#loads)
+    const discards = Array.from(this.#containers, one => this.#starts.run(() => this.#discard(one)))
+    await Promise.all(discards)
+    this.#engine.close()
+  }
+
+  #refuseIfClosed(): void {
+    if (this.#closing !== undefined) throw closedError()
+  }
+
+  /** Before the first container, what a dead host has left is removed. */
+  #open(): Promise<void> {
+    const { owner, log, runFolder } = this.#options
+    if (this.#opening === undefined) noteEngine(runFolder.path, this.#engine.address)
+    this.#opening ??= removeOrphans(this.#engine, owner, log).catch(error => {
+      this.#opening = undefined
+      throw error
+    })
+    return this.#opening
+  }
+
+  async #ensure({ code }: Deployment): Promise<void> {
+    if (code.kind === 'artifact') await this.#options.ensure(code)
+  }
+
+  async #load(deployment: Deployment, plan: ContainerPlan): Promise<Instance> {
+    await Promise.all([this.#open(), this.#ensure(deployment)])
+    this.#refuseIfClosed()
+    const shelf = this.#shelfOf(deployment)
+    for (;;) {
+      const sleeper = await shelf.take()
+      const container = sleeper ?? (await this.#create(deployment, plan))
+      const awakening = this.#awakening(deployment, plan, container)
+      try {
+        await this.#starts.run(() => awakening.begin())
+      } catch (error) {
+        await this.#discard(container)
+        // One that slept may have lost what it needs, such as its port: a new one has its own.
+        if (sleeper !== undefined) continue
+        throw error
+      }
+      return this.#finish(awakening, container, shelf)
+    }
+  }
+
+  #awakening(deployment: Deployment, plan: ContainerPlan, container: FunctionContainer): Awakening {
+    const { loadTimeoutMs = 30_000, unloadTimeoutMs = 10_000, killGraceMs = 1_000 } = this.#options
+    return new Awakening({
+      deployment,
+      plan,
+      container,
+      reach: this.#reach,
+      loadTimeoutMs,
+      unloadTimeoutMs,
+      killGraceMs,
+      log: this.#options.log,
+      clock: this.#clock,
+      signal: this.#closed.signal,
+    })
+  }
+
+  async #finish(
+    awakening: Awakening,
+    container: FunctionContainer,
+    shelf: Shelf,
+  ): Promise<Instance> {
+    let instance: Instance
+    try {
+      instance = await awakening.finish(after => this.#rest(awakening, container, shelf, after))
+    } catch (error) {
+      await this.#discard(container)
+      throw error
+    }
+    this.#instances.add(instance)
+    void container.ended.then(() => {
+      this.#instances.delete(instance)
+      // What has crashed may have left anything behind: the next one starts from its image.
+      if (!container.isEndWanted) void this.#discard(container)
+    })
+    return instance
+  }
+
+  /** Puts a container to sleep whose instance is unloaded; removes it when nobody will wake it. */
+  async #rest(
+    { deployment }: Awakening,
+    container: FunctionContainer,
+    shelf: Shelf,
+    after: Promise<void> = Promise.resolve(),
+  ): Promise<void> {
+    const isLast = this.#closing !== undefined || shelf.isForgotten
+    const asleep = after
+      // What `onUnload` throws is for whoever unloads.
+      .catch(() => {})
+      .then(() => this.#sleep(deployment, container, isLast))
+    if (!isLast) shelf.put(asleep)
+    await asleep
+  }
+
+  async #sleep(
+    { manifest: { id, execution } }: Deployment,
+    container: FunctionContainer,
+    isLast: boolean,
+  ): Promise<FunctionContainer | undefined> {
+    const { stopGraceMs = 5_000, log } = this.#options
+    const how = isLast ? 'stop' : (execution.sleep ?? 'stop')
+    try {
+      if (container.isRunning) await container.sleep(how, stopGraceMs)
+      if (!isLast && container.isAsleep) return container
+    } catch (err) {
+      log.warn({ functionId: id, err }, 'a container cannot be put to sleep, and is removed')
+    }
+    await this.#discard(container)
+    return undefined
+  }
+
+  #shelfOf(deployment: Deployment): Shelf {
+    let shelf = this.#shelves.get(deployment)
+    if (shelf === undefined) {
+      shelf = new Shelf()
+      this.#shelves.set(deployment, shelf)
+    }
+    return shelf
+  }
+
+  async #create(deployment: Deployment, plan: ContainerPlan): Promise<FunctionContainer> {
+    const { runFolder, log, defaults = {} } = this.#options
+    const folder = plan.shared === undefined ? undefined : runFolder.instance()
+    // Whoever runs in the container; the folder around it lets nobody else in.
+    if (folder !== undefined) await chmod(folder.home, 0o777)
+    try {
+      const id = await this.#createWith(deployment, plan, folder?.home)
+      const { id: functionId, execution } = deployment.manifest
+      const memoryBytes = execution.memoryBytes ?? defaults.memoryBytes
+      const container = new FunctionContainer(id, {
+        engine: this.#engine,
+        functionId,
+        folder,
+        hasMemoryLimit: memoryBytes !== undefined,
+        log,
+        clock: this.#clock,
+      })
+      this.#containers.add(container)
+      return container
+    } catch (error) {
+      await folder?.remove()
+      throw error
+    }
+  }
+
+  async #createWith(
+    deployment: Deployment,
+    plan: ContainerPlan,
+    sharedFolder: string | undefined,
+  ): Promise<string> {
+    const { defaults = {}, binds = [], owner } = this.#options
+    for (let attempt = 1; ; attempt++) {
+      const init = this.#hasInit
+      const settings = containerSettings({
+        plan,
+        execution: deployment.manifest.execution,
+        defaults,
+        labels: labelsOf(deployment, owner),
+        sharedFolder,
+        binds,
+        publishes: this.#reach.publishes,
+        init,
+      })
+      try {
+        return await this.#engine.create(settings)
+      } catch (error) {
+        const cause = (error as FezzError).cause
+        if (attempt > 2) throw error
+        if (init && NO_INIT.test(engineMessage(cause))) this.#hasInit = false
+        else if (isMissing(cause)) await this.#images.ensure(plan.image)
+        else throw error
+      }
+    }
+  }
+
+  /** Never rejects: what cannot be removed is found again by the next host of this owner. */
+  async #discard(container: FunctionContainer): Promise<void> {
+    this.#containers.delete(container)
+    try {
+      await container.remove()
+    } catch (err) {
+      this.#options.log.warn(
+        { err, container: container.id.slice(0, 12) },
+        'a container stays behind',
+      )
+    }
+  }
+
+  get #clock(): Clock {
+    return this.#options.clock ?? systemClock
+  }
+}
+
+function closedError(): FezzError {
+  return new FezzError('DRAINING', 'the executor is closed')
+}
