@@ -6,12 +6,13 @@ import { projectFolder } from '../fixtures.mjs'
 
 /**
  * A container engine: the one of DOCKER_HOST, else a podman of the tests' own.
- * @returns `settings` for a host, `memory()` of all running containers, `close()`; or `unavailable`
+ * @returns `settings` for a host, `image` of an HTTP server on port 80, `memory()` of all running containers, `close()`; or `unavailable`
  */
 export async function openContainers(report) {
   const { DOCKER_HOST } = process.env
   if (DOCKER_HOST !== undefined) {
-    return engineAt(DOCKER_HOST, process.env['BENCH_NODE_IMAGE'], async () => {})
+    const { BENCH_NODE_IMAGE: node, BENCH_IMAGE: hello } = process.env
+    return engineAt(DOCKER_HOST, { node, hello }, async () => {})
   }
   try {
     report('a podman for the containers')
@@ -22,7 +23,7 @@ export async function openContainers(report) {
     try {
       const { testImages } = await services('images.ts')
       const images = await testImages(podman)
-      return engineAt(podman.endpoint, images.node, close)
+      return engineAt(podman.endpoint, images, close)
     } catch (error) {
       await close()
       throw error
@@ -32,12 +33,12 @@ export async function openContainers(report) {
   }
 }
 
-function engineAt(endpoint, nodeImage, close) {
+function engineAt(endpoint, { node, hello }, close) {
   const settings = {
     FEZZ_CONTAINER_ENGINE: endpoint,
-    ...(nodeImage !== undefined && { FEZZ_NODE_IMAGE: nodeImage }),
+    ...(node !== undefined && { FEZZ_NODE_IMAGE: node }),
   }
-  return { settings, memory: () => memoryOfAll(endpoint), close }
+  return { settings, image: hello, memory: () => memoryOfAll(endpoint), close }
 }
 
 /** What the engine says that all running containers use; `undefined` where it cannot be asked. */

@@ -22,8 +22,8 @@ const pool = { FEZZ_WARM_POOL: '1' }
  * @returns `executors` and `workers`, a record for each row; `unavailable` says why one has no figures
  */
 export async function measureExecutors(options) {
-  const files = writeFunctions(COLD_STARTS)
   const containers = await openContainers(options.report)
+  const files = writeFunctions(COLD_STARTS, containers.image)
   try {
     // Untimed: it builds the bundles, so that no first request does.
     await attempt(() => measureCold(files, on('in-process'), { count: COLD_STARTS }))
@@ -83,18 +83,27 @@ async function containerColdOf(files, containers, { report }) {
   if (created.unavailable) return { id, unavailable: created.unavailable }
   row.cold.push({ name: 'create', ...created.cold })
   row.memory = created.memory
-  for (const sleep of ['pause', 'stop']) {
-    report(`container: wake from ${sleep}`)
+  for (const [name, path] of wakes(containers)) {
+    report(`container: ${name}`)
     const woken = await attempt(() =>
       measureWake(files, on(id, containers.settings), {
-        path: `/${sleep}`,
+        path,
         count: WAKES,
         restMs: SLEEPING_REST_MS,
       }),
     )
-    row.cold.push({ name: `wake from ${sleep}`, ...woken })
+    row.cold.push({ name, ...woken })
   }
   return row
+}
+
+/** JavaScript is stopped, never paused: its onUnload runs when it falls asleep. */
+function wakes({ image }) {
+  const ofImage = [
+    ['an image, wake from pause', '/pause'],
+    ['an image, wake from stop', '/stop'],
+  ]
+  return [['wake from stop', '/sleeper'], ...(image === undefined ? [] : ofImage)]
 }
 
 /** Rounds over all, so that a machine that gets slower in the meantime does so for each. */

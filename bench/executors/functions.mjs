@@ -18,10 +18,11 @@ export default {
 `
 
 /**
- * What the measurements ask for: /hello; `/cold-0`, `/cold-1`, ... for the first time; and, where they
- * are containers, `/pause` and `/stop`, which do so after a second without use.
+ * What the measurements ask for: /hello; `/cold-0`, `/cold-1`, ... for the first time; `/sleeper`, which
+ * sleeps after a second without use where it is a container; and containers of `image` that do so
+ * too, `/pause` and `/stop`.
  */
-export function writeFunctions(count) {
+export function writeFunctions(count, image) {
   const functions = join(folder, 'functions')
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(functions, { recursive: true })
@@ -29,6 +30,11 @@ export function writeFunctions(count) {
     writeFileSync(join(functions, `${id}.mjs`), functionOf(id, declared))
   write('hello')
   for (let index = 0; index < count; index++) write(`cold-${index}`)
-  for (const sleep of ['pause', 'stop']) write(sleep, { sleep, idleTtl: SLEEP_AFTER })
+  write('sleeper', { idleTtl: SLEEP_AFTER })
+  for (const sleep of image === undefined ? [] : ['pause', 'stop']) {
+    const declared = { id: sleep, path: `/${sleep}`, image, sleep, idleTtl: SLEEP_AFTER }
+    mkdirSync(join(functions, sleep))
+    writeFileSync(join(functions, sleep, 'fezz.json'), JSON.stringify(declared))
+  }
   return { functions, cache: join(folder, 'cache'), run: join(folder, 'run') }
 }
