@@ -9,7 +9,6 @@ export {
   boolean,
   exactOptional,
   int,
-  maximum,
   minimum,
   minLength,
   object,

@@ -1,4 +1,12 @@
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import {
   Cgroup,
@@ -148,6 +156,8 @@ function usable(parent: CgroupFolder): CgroupFolder[] {
 function prepare({ folder, controllers, version }: CgroupFolder): void {
   if (version === 2) delegate(dirname(folder), controllers)
   mkdirSync(folder, { recursive: true })
+  // A host of another user may have made it.
+  accessSync(folder, constants.W_OK)
   if (version === 2) delegate(folder, controllers)
 }
 

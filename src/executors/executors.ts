@@ -1,3 +1,4 @@
+import { type Clock, systemClock } from '../clock.ts'
 import { FezzError } from '../errors.ts'
 import type { ArtifactCode, Deployment, Instance } from '../function/contract.ts'
 import type { ExecutorKind } from '../function/execution.ts'
@@ -10,15 +11,20 @@ export interface ExecutorsOptions {
   readonly open: Readonly<
     Record<Exclude<ExecutorKind, 'in-process'>, () => Executor | Promise<Executor>>
   >
-  /** For JavaScript whose manifest names none. */
-  readonly byDefault: ExecutorKind
   /** Makes the code of an artifact present on this machine; awaited before each of its loads. */
   ensure(code: ArtifactCode): Promise<void>
   /** Called once when all of them are closed: for what they share. */
   closed?(): Promise<void>
+  /** Default: the machine's. */
+  readonly clock?: Clock
 }
 
-/** All executors of a host behind one door: each deployment goes to the one that its manifest names. */
+const GIVE_UP_MS = 1_000
+
+/**
+ * All executors of a host behind one door: each deployment goes to the one that its manifest names;
+ * JavaScript that names none, to in-process.
+ */
 export class Executors implements InstanceSource {
   readonly #options: ExecutorsOptions
   readonly #opened = new Map<ExecutorKind, Promise<Executor>>()
@@ -71,8 +77,12 @@ export class Executors implements InstanceSource {
       const executor = await opened.catch(() => undefined)
       await executor?.close()
     })
-    const { inProcess, closed } = this.#options
-    const outcomes = await Promise.allSettled([inProcess.close(), ...others])
+    const { inProcess, closed, clock = systemClock } = this.#options
+    // Nobody else can end a function that hangs here, and whoever closes has waited for it already.
+    const givenUp = Promise.withResolvers<void>()
+    const timer = clock.setTimer(givenUp.resolve, GIVE_UP_MS)
+    const own = Promise.race([inProcess.close(), givenUp.promise]).finally(() => timer.cancel())
+    const outcomes = await Promise.allSettled([own, ...others])
     await closed?.()
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
   }
@@ -91,6 +101,6 @@ export class Executors implements InstanceSource {
   }
 
   #kindOf(deployment: Deployment): ExecutorKind {
-    return executorKindOf(deployment, this.#options.byDefault)
+    return executorKindOf(deployment, 'in-process')
   }
 }

@@ -72,12 +72,20 @@ export function readRecord(folder: string): ProcessRecord | undefined {
 }
 
 /**
- * Ends every process that was given `marker` in its environment, and all of their groups: also
- * those that left their session. Those that hide their environment, or that another user runs,
- * are not found; a control group finds them.
+ * Ends every process that was given `marker` in its environment, also those that left their session.
+ * Those that hide their environment, or that another user runs, are not found; a control group finds
+ * them.
  */
 export function killMarked(marker: string): void {
-  const text = `${INSTANCE_VARIABLE}=${marker}`
+  killGiven(`${INSTANCE_VARIABLE}=${marker}\0`)
+}
+
+/** The same for all instances of a run folder, by the folder's name. */
+export function killMarkedOf(runFolder: string): void {
+  killGiven(`${INSTANCE_VARIABLE}=${runFolder}-`)
+}
+
+function killGiven(text: string): void {
   for (let round = 0; round < ROUNDS; round++) {
     const found = listProcesses().filter(({ pid }) => pid !== process.pid && wasGiven(pid, text))
     if (found.length === 0) return

@@ -1,5 +1,6 @@
-import { type Clock, systemClock, type Timer } from '../clock.ts'
+import type { Clock } from '../clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { LineAllowance, OUTPUT_RATE, PRINTS_TOO_MUCH } from './line-allowance.ts'
 
 /** Where a program writes. */
 export type OutputStream = 'stdout' | 'stderr'
@@ -10,15 +11,14 @@ export interface OutputLogOptions {
   readonly functionId: string
   /** Default: the machine's. */
   readonly clock?: Clock
-  /** Lines in the long run. Default 100. */
+  /** Lines in the long run. Default {@link OUTPUT_RATE}. */
   readonly linesPerSecond?: number
-  /** Lines at once after a silence. Default 1,000. */
+  /** Lines at once after a silence. Default {@link OUTPUT_RATE}. */
   readonly burstLines?: number
   /** What is longer is cut. Default 8 KiB. */
   readonly maxLineBytes?: number
 }
 
-const REPORT_MS = 1_000
 const NEWLINE = 0x0a
 const CARRIAGE_RETURN = 0x0d
 
@@ -30,27 +30,20 @@ const CARRIAGE_RETURN = 0x0d
 export class OutputLog {
   readonly #log: Logger
   readonly #functionId: string
-  readonly #clock: Clock
-  readonly #linesPerSecond: number
-  readonly #burstLines: number
+  readonly #allowance: LineAllowance
   readonly #stdout: LineSplitter
   readonly #stderr: LineSplitter
-  /** Lines that may be logged now. */
-  #allowance: number
-  #refilledMs: number
-  #dropped = 0
-  #report: Timer | undefined
   #isClosed = false
 
   constructor(options: OutputLogOptions) {
-    const { linesPerSecond = 100, burstLines = 1_000, maxLineBytes = 8_192 } = options
-    this.#log = options.log
-    this.#functionId = options.functionId
-    this.#clock = options.clock ?? systemClock
-    this.#linesPerSecond = linesPerSecond
-    this.#burstLines = burstLines
-    this.#allowance = burstLines
-    this.#refilledMs = this.#clock.now()
+    const { log, functionId, maxLineBytes = 8_192 } = options
+    this.#log = log
+    this.#functionId = functionId
+    this.#allowance = new LineAllowance({
+      ...OUTPUT_RATE,
+      ...options,
+      report: dropped => log.warn({ functionId, dropped }, PRINTS_TOO_MUCH),
+    })
     this.#stdout = new LineSplitter(maxLineBytes, line => this.#line('stdout', line))
     this.#stderr = new LineSplitter(maxLineBytes, line => this.#line('stderr', line))
   }
@@ -68,38 +61,15 @@ export class OutputLog {
     this.#stdout.end()
     this.#stderr.end()
     this.#isClosed = true
-    this.#report?.cancel()
-    this.#reportDropped()
+    this.#allowance.close()
   }
 
   #line(stream: OutputStream, bytes: Buffer): void {
-    if (!this.#allows()) {
-      this.#dropped++
-      this.#report ??= this.#clock.setTimer(() => this.#reportDropped(), REPORT_MS)
-      return
-    }
+    if (!this.#allowance.take()) return
     const text = bytes.toString()
     const fields = { functionId: this.#functionId, stream }
     if (stream === 'stdout') this.#log.info(fields, text)
     else this.#log.warn(fields, text)
-  }
-
-  #allows(): boolean {
-    const nowMs = this.#clock.now()
-    const refill = ((nowMs - this.#refilledMs) / 1_000) * this.#linesPerSecond
-    this.#refilledMs = nowMs
-    this.#allowance = Math.min(this.#burstLines, this.#allowance + refill)
-    if (this.#allowance < 1) return false
-    this.#allowance--
-    return true
-  }
-
-  #reportDropped(): void {
-    this.#report = undefined
-    if (this.#dropped === 0) return
-    const fields = { functionId: this.#functionId, dropped: this.#dropped }
-    this.#dropped = 0
-    this.#log.warn(fields, 'the function prints too much: lines were dropped')
   }
 }
 

@@ -48,12 +48,24 @@ export function listProcesses(): ProcessEntry[] {
   return listPids().flatMap(pid => readProcess(pid) ?? [])
 }
 
+/** Processes and threads of the whole machine: next to nothing to ask. 0 where there is no /proc. */
+export function countTasks(): number {
+  try {
+    return Number(/\/(\d+)/.exec(readFileSync('/proc/loadavg', 'latin1'))?.[1] ?? 0)
+  } catch {
+    return 0
+  }
+}
+
 /** Whether process `pid` is still the one that started at `startTime`. */
 export function isSameProcess(pid: number, startTime: number): boolean {
   return readProcess(pid)?.startTime === startTime
 }
 
-/** Whether `pid` was started with an environment in which `NAME=value` begins with `text`. */
+/**
+ * Whether `pid` was started with an environment in which some `NAME=value` begins with `text`; with
+ * `\0` at its end, is it.
+ */
 export function wasGiven(pid: number, text: string): boolean {
   try {
     const environment = readFileSync(`/proc/${pid}/environ`, 'latin1')

@@ -26,14 +26,17 @@ export class RunFolder implements AsyncDisposable {
   readonly path: string
   /** Begins the marker of each instance, see {@link INSTANCE_VARIABLE}. */
   readonly id: string
-  readonly #clearing: Promise<void>
+  /** Settles when engines too have done away with what killed hosts left. Never rejects. */
+  readonly cleared: Promise<void>
+  readonly #closed: AbortController
   #count = 0
   #closing: Promise<void> | undefined
 
-  private constructor(base: string, name: string, clearing: Promise<void>) {
+  private constructor(base: string, name: string, cleared: Promise<void>, closed: AbortController) {
     this.id = name
     this.path = join(base, name)
-    this.#clearing = clearing
+    this.cleared = cleared
+    this.#closed = closed
   }
 
   /**
@@ -43,8 +46,9 @@ export class RunFolder implements AsyncDisposable {
   static async open(options: RunFolderOptions): Promise<RunFolder> {
     const base = options.folder ?? defaultRunFolder()
     makeBase(base)
-    const { rest } = await removeLeftovers(base, options.log)
-    const folder = new RunFolder(base, ownName(), rest)
+    const closed = new AbortController()
+    const { rest } = await removeLeftovers(base, options.log, closed.signal)
+    const folder = new RunFolder(base, ownName(), rest, closed)
     const socket = join(folder.path, 'i99999', 'home', 'http.sock')
     if (Buffer.byteLength(socket) > MAX_SOCKET_PATH_BYTES) {
       throw new FezzError(
@@ -70,15 +74,18 @@ export class RunFolder implements AsyncDisposable {
 
   /** Removes it; whatever has run in it must have ended. Idempotent. */
   close(): Promise<void> {
-    this.#closing ??= Promise.all([
-      rm(this.path, { recursive: true, force: true }),
-      this.#clearing,
-    ]).then(() => {})
+    this.#closing ??= this.#close()
     return this.#closing
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  async #close(): Promise<void> {
+    this.#closed.abort()
+    await this.cleared
+    await rm(this.path, { recursive: true, force: true })
   }
 }
 

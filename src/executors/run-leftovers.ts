@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { unlessAborted } from '../backoff.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import { killCgroups, removeCgroups } from './cgroup.ts'
+import { killCgroups, removeCgroupFolder, removeCgroups } from './cgroup.ts'
 import type { EngineAddress } from './container/engine-address.ts'
 import { readEngineNote } from './engine-note.ts'
-import { killMarked, readRecord } from './instance-folder.ts'
+import { killMarkedOf, readRecord } from './instance-folder.ts'
 import { bootId, isSameProcess, killNow, pidNamespace, readProcess } from './proc.ts'
 
 /** Who made a folder; its name says it, so that there is no moment at which it is unknown. */
@@ -35,9 +36,14 @@ function ownerOf(name: string): Owner | undefined {
 /**
  * Ends and removes, in `base`, what belongs to processes that are gone.
  *
- * @returns what an engine still has to do; it never rejects, and nobody needs to wait for it
+ * @param signal ends what an engine still has to do; the next start does it then
+ * @returns that, when all else is done; it never rejects
  */
-export async function removeLeftovers(base: string, log: Logger): Promise<{ rest: Promise<void> }> {
+export async function removeLeftovers(
+  base: string,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<{ rest: Promise<void> }> {
   const rest: Promise<void>[] = []
   for (const name of readdirSync(base)) {
     const owner = ownerOf(name)
@@ -47,14 +53,17 @@ export async function removeLeftovers(base: string, log: Logger): Promise<{ rest
     if (isThisBoot && owner.namespace !== pidNamespace()) continue
     if (isThisBoot && isSameProcess(owner.pid, owner.startTime)) continue
     const folder = join(base, name)
-    const cannot = (err: unknown) =>
+    const cannot = (err: unknown) => {
+      // It is left to the next start; or another host that starts has been faster.
+      if (signal.aborted || !existsSync(folder)) return
       log.warn({ err, hostPid: owner.pid }, 'what a killed host left cannot be removed')
+    }
     try {
       if (isThisBoot) await endProcesses(folder, name)
       const engine = readEngineNote(folder)
       // An engine may take its time, or not be there: the folder stays for the next start then.
       if (engine === undefined) await removeFolder(folder, owner, log)
-      else rest.push(removeContainers(engine, folder, owner, log).catch(cannot))
+      else rest.push(removeContainers(engine, folder, owner, log, signal).catch(cannot))
     } catch (error) {
       cannot(error)
     }
@@ -72,6 +81,7 @@ async function removeContainers(
   folder: string,
   owner: Owner,
   log: Logger,
+  signal: AbortSignal,
 ): Promise<void> {
   // Loaded here alone: few hosts have left containers.
   const { Engine } = await import('./container/engine.ts')
@@ -80,7 +90,8 @@ async function removeContainers(
   const engine = new Engine(address)
   try {
     const run = [pid, startTime, namespace, boot].join('-')
-    if (await removeContainersOf(run, engine, log)) await removeFolder(folder, owner, log)
+    const isGone = await unlessAborted(removeContainersOf(run, engine, log), signal)
+    if (isGone) await removeFolder(folder, owner, log)
   } finally {
     engine.close()
   }
@@ -92,6 +103,9 @@ async function endProcesses(folder: string, name: string): Promise<void> {
     killCgroups(cgroups)
     if (isSameProcess(pid, startTime)) killNow(-pid)
   }
-  killMarked(`${name}-`)
-  await removeCgroups(records.flatMap(({ cgroups }) => cgroups))
+  killMarkedOf(name)
+  const groups = records.flatMap(({ cgroups }) => cgroups)
+  await removeCgroups(groups)
+  // What they were in stays while other hosts have groups there.
+  for (const parent of new Set(groups.map(group => dirname(group)))) removeCgroupFolder(parent)
 }

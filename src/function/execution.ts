@@ -13,7 +13,7 @@ export type Sleep = (typeof SLEEPS)[number]
 
 /** What a process sees of the machine. */
 export const SANDBOXES = ['none', 'namespaces'] as const
-export type Sandbox = (typeof SANDBOXES)[number]
+type Sandbox = (typeof SANDBOXES)[number]
 
 /**
  * How and within which limits a function runs, checked. What is absent was not declared: the host's

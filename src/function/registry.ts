@@ -62,6 +62,7 @@ export class Registry implements AsyncDisposable {
         },
         loadFailed: (slot, cause, retryInMs) => observer.loadFailed(slot, cause, retryInMs),
         unloaded: (slot, reason, cause) => observer.unloaded(slot, reason, cause),
+        died: (slot, exit) => observer.died(slot, exit),
       },
       onRetired: reason => {
         if (reason !== 'shutdown') forget(deployment)

@@ -24,6 +24,8 @@ export interface SlotObserver {
   loadFailed(slot: Slot, cause: unknown, retryInMs: number): void
   /** `cause` is what `onUnload` threw, if it did. */
   unloaded(slot: Slot, reason: UnloadReason, cause: unknown): void
+  /** The instance has ended on its own. */
+  died(slot: Slot, exit: InstanceExit): void
 }
 
 export interface SlotOptions {
@@ -307,7 +309,7 @@ export class Slot {
     this.#lastError = exit.cause ?? new Error(`the instance exited: ${exit.reason}`)
     const nowMs = this.#clock.now()
     this.#retries.failed(nowMs, nowMs - this.#readySinceMs)
-    this.#observer.unloaded(this, 'exited', exit.cause)
+    this.#observer.died(this, exit)
     this.#revive()
   }
 

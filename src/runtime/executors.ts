@@ -1,5 +1,7 @@
 import { hostname } from 'node:os'
 import { dirname } from 'node:path'
+import { FezzError } from '../errors.ts'
+import type { Cgroups } from '../executors/cgroups.ts'
 import { Executors } from '../executors/executors.ts'
 import { InProcessExecutor } from '../executors/in-process/in-process-executor.ts'
 import { defaultRunFolder, isRunFolderUsed } from '../executors/run-base.ts'
@@ -8,6 +10,8 @@ import type { ArtifactCode } from '../function/contract.ts'
 import { evaluateArtifact } from '../loader/evaluate.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { HostConfig } from './config.ts'
+
+const LOAD_SHARE = 0.9
 
 export interface HostExecutorsOptions {
   readonly config: HostConfig
@@ -36,11 +40,12 @@ export function hostExecutors({ config, log, ensure }: HostExecutorsOptions): Ho
     })
     return opened
   }
-  const { loadTimeoutMs, unloadTimeoutMs, killGraceMs } = config
-  const shared = { log, ensure, loadTimeoutMs, unloadTimeoutMs, killGraceMs }
+  const { unloadTimeoutMs, killGraceMs } = config
+  // They know what a load has waited for, and so tell it before the registry only says how long.
+  const loadTimeoutMs = Math.ceil(config.loadTimeoutMs * LOAD_SHARE)
+  const shared = { log, loadTimeoutMs, unloadTimeoutMs, killGraceMs }
   const executors = new Executors({
     inProcess: new InProcessExecutor({ evaluate: evaluateArtifact, log }),
-    byDefault: config.executor,
     ensure,
     open: {
       thread: async () => {
@@ -53,6 +58,7 @@ export function hostExecutors({ config, log, ensure }: HostExecutorsOptions): Ho
           ...shared,
           warm: config.warmPool,
           runFolder: await runFolder(),
+          cgroups: await openCgroups(config),
         })
       },
       container: async () => {
@@ -85,6 +91,18 @@ export function hostExecutors({ config, log, ensure }: HostExecutorsOptions): Ho
 
 function runFolderOf({ runDir }: HostConfig): string {
   return runDir === '' ? defaultRunFolder() : runDir
+}
+
+/** @throws FezzError `INVALID_CONFIG` when the group that is named cannot be divided */
+async function openCgroups({ controlGroup }: HostConfig): Promise<Cgroups> {
+  const { Cgroups } = await import('../executors/cgroups.ts')
+  if (controlGroup === '') return Cgroups.open()
+  const cgroups = Cgroups.open({ parent: controlGroup })
+  if (cgroups.controllers.size > 0) return cgroups
+  throw new FezzError(
+    'INVALID_CONFIG',
+    `controlGroup "${controlGroup}" does not exist, or this host may not divide it; have it delegated to the host, or leave it out`,
+  )
 }
 
 async function openRunFolder(config: HostConfig, log: Logger): Promise<RunFolder> {

@@ -25,6 +25,7 @@ import type { HostConfig } from './config.ts'
 import { Deadlines } from './deadlines.ts'
 import { type DeploymentChange, type DeploymentFailure, Deployments } from './deployments.ts'
 import { heapPressure } from './heap-pressure.ts'
+import type { HostedFunction } from './hosted-function.ts'
 import { Invocation, InvocationContext } from './invocation.ts'
 import { lifecycleObserver } from './lifecycle-observer.ts'
 import {
@@ -46,7 +47,8 @@ export interface HostOptions {
 }
 
 const UNDERSCORE = 0x5f
-const CLOSE_GRACE_MS = 1_000
+/** For executors to remove what they keep, such as containers that sleep. */
+const CLOSE_GRACE_MS = 20_000
 const LOAD_FAILURES: ReadonlySet<string> = new Set(['FUNCTION_LOAD_FAILED', 'ARTIFACT_UNAVAILABLE'])
 
 /**
@@ -72,7 +74,12 @@ export class Host implements AsyncDisposable {
     this.#log = log
     this.#metrics = metrics
     this.#clock = clock
-    this.#source = new PooledSource(executor, { ...config, clock, log })
+    this.#source = new PooledSource(executor, {
+      ...config,
+      clock,
+      log,
+      onDeath: (id, { reason }) => metrics.forFunction(id).recordUnload(reason),
+    })
     this.#registry = new Registry({
       load: deployment => this.#source.load(deployment),
       prepare: deployment => this.#source.prepare(deployment),
@@ -162,7 +169,7 @@ export class Host implements AsyncDisposable {
 
   async #close(): Promise<void> {
     await this.#registry.close()
-    // Each instance has had its unloadTimeout by now; one that still hangs is given up.
+    // Each instance has had its unloadTimeout by now; what an engine does not do in time stays behind.
     const { promise: givenUp, resolve: giveUp } = Promise.withResolvers<void>()
     const timer = this.#clock.setTimer(giveUp, CLOSE_GRACE_MS)
     await Promise.race([this.#source.close(), givenUp])
@@ -312,7 +319,7 @@ export class Host implements AsyncDisposable {
 
   /** The function has thrown, rejected, or returned what cannot be sent. */
   #finishFailed(invocation: Invocation, cause: unknown): Response {
-    if (speaksForItself(cause)) {
+    if (speaksForItself(cause, invocation.hosted)) {
       try {
         return this.#fail(invocation, cause)
       } catch (unsendable) {
@@ -391,12 +398,15 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 }
 
 /**
- * Whether what a function threw is an answer: a client's error (a body too large is one) or the
- * death of its instance. Everything else is the function's own affair and stays inside.
+ * Whether what a function threw is an answer: a client's error (a body too large is one), the death
+ * of its instance, or its executor's word that what it said is no answer. Everything else is the
+ * function's own affair and stays inside; one in this process could say that word itself.
  */
-function speaksForItself(cause: unknown): cause is FezzError {
+function speaksForItself(cause: unknown, { isInProcess }: HostedFunction): cause is FezzError {
   try {
-    return cause instanceof FezzError && (cause.status < 500 || cause.code === 'INSTANCE_EXITED')
+    if (!(cause instanceof FezzError)) return false
+    const { status, code } = cause
+    return status < 500 || code === 'INSTANCE_EXITED' || (code === 'BAD_RESPONSE' && !isInProcess)
   } catch {
     // A Proxy may throw when it is looked at.
     return false

@@ -12,6 +12,8 @@ export class HostedFunction {
   readonly id: string
   readonly version: string
   readonly env: Readonly<Record<string, string>>
+  /** Whether its code runs in this process, and so throws what the host sees. */
+  readonly isInProcess: boolean
   readonly timeoutMs: number
   /** What its `rateLimit` leaves; `undefined` without one. */
   readonly rate: TokenBucket | undefined
@@ -28,11 +30,12 @@ export class HostedFunction {
     log: Logger,
     clock: Clock,
   ) {
-    const { rateLimit } = manifest.execution
+    const { rateLimit, executor } = manifest.execution
     this.slot = slot
     this.id = manifest.id
     this.version = manifest.version
     this.env = env
+    this.isInProcess = executor === 'in-process'
     this.timeoutMs = manifest.timeoutMs
     this.rate = rateLimit === undefined ? undefined : new TokenBucket(rateLimit, clock.now())
     this.metrics = metrics

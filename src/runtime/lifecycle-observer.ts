@@ -25,6 +25,11 @@ export function lifecycleObserver(metrics: Metrics, log: Logger): SlotObserver {
       if (err === undefined) log.info(fields, 'function unloaded')
       else log.error({ ...fields, err }, 'onUnload failed; the function is unloaded all the same')
     },
+    died(slot, { reason, cause: err }) {
+      metrics.forFunction(slot.id).recordUnload(reason)
+      const fields = { functionId: slot.id, version: slot.version, reason }
+      log.error({ ...fields, err }, 'the instance has died')
+    },
   }
 }
 

@@ -62,6 +62,10 @@ export const SETTINGS = {
     { zero: true },
   ),
   runDir: kind.folder('', "Folder of what runs; by default in the system's temporary folder."),
+  controlGroup: kind.text(
+    '<path>',
+    'Control group that this host may divide among processes; by default one is found where the host manages it alone.',
+  ),
   containerEngine: kind.text(
     '<address>',
     'Where containers run: a socket or address of Docker or podman. By default DOCKER_HOST, or the usual sockets.',

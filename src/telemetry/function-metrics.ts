@@ -4,14 +4,16 @@ import { Histogram } from './histogram.ts'
 /** Classes of the HTTP status, in the order of their first digit from 2 on. */
 export const STATUS_CLASSES = ['2xx', '3xx', '4xx', '5xx'] as const
 
-/** Why an instance was unloaded. */
+/** Why an instance was unloaded; the last three: it has died, and so. */
 export const UNLOAD_REASONS = [
   'idle',
   'evicted',
   'replaced',
   'removed',
   'shutdown',
-  'exited',
+  'crash',
+  'out-of-memory',
+  'killed',
 ] as const
 export type UnloadReason = (typeof UNLOAD_REASONS)[number]
 

@@ -8,7 +8,7 @@ import { plainEnvironment, runCli, serve, temporaryFolder } from '../helpers/cli
 const ROOT = resolve(import.meta.dirname, '../..')
 const SOURCES = [
   ...['package.json', 'tsconfig.json', 'tsconfig.build.json', 'tsup.config.ts'],
-  ...['src', 'decorators', 'examples', 'README.md', 'LICENSE', 'CHANGELOG.md'],
+  ...['src', 'decorators', 'docs', 'examples', 'runtimes', 'README.md', 'LICENSE', 'CHANGELOG.md'],
 ]
 const MINUTES_MS = 60_000
 
@@ -79,6 +79,39 @@ describe('the package, installed into an empty project', () => {
     expect(await host.get('/hello/npx')).toBe('{"hello":"npx"}')
   })
 
+  it('runs functions in threads and processes, of JavaScript and of programs', async () => {
+    const command = ['npx', '--offline', 'fezz'] as const
+    const where = 'export default () => Response.json({ pid: process.pid })'
+    for (const executor of ['thread', 'process']) {
+      const manifest = `export const manifest = { executor: '${executor}' }`
+      await writeFile(join(project, `functions/in-${executor}.ts`), `${manifest}\n${where}`)
+    }
+    const serving = `require('node:http').createServer((_, answer) => answer.end('by ' + process.argv[2]))
+      .listen(process.env.PORT)`
+    const packaged = { scripts: { start: 'node server.js started' } }
+    const folders = {
+      'by-command': { 'fezz.json': { command: ['node', 'server.js', 'command'] } },
+      'by-runtime': { 'fezz.json': { runtime: 'node' }, 'package.json': packaged },
+    }
+    for (const [name, files] of Object.entries(folders)) {
+      const folder = join(project, 'functions', name)
+      await mkdir(folder)
+      await writeFile(join(folder, 'server.js'), serving)
+      for (const [file, content] of Object.entries(files)) {
+        await writeFile(join(folder, file), JSON.stringify(content))
+      }
+    }
+    await using host = await serve([], { cwd: project, command })
+    const pidOf = async (path: string) => JSON.parse(await host.get(path)).pid as number
+    expect(await pidOf('/in-thread')).not.toBe(await pidOf('/in-process'))
+    expect(await host.get('/by-command')).toBe('by command')
+    expect(await host.get('/by-runtime')).toBe('by started')
+    expect(host.lines.filter(({ level }) => level === 'error')).toEqual([])
+    // npx itself would not tell it.
+    process.kill(-(host.child.pid as number), 'SIGTERM')
+    await host.exited
+  })
+
   it('is a library: a program registers a function and serves it', async () => {
     const esbuild = join(project, 'node_modules/.bin/esbuild')
     const sources = ['program.ts', 'functions/hello.ts']
@@ -114,7 +147,7 @@ describe('the package, installed into an empty project', () => {
     )
     expect([...tops].sort()).toEqual([
       ...['CHANGELOG.md', 'LICENSE', 'README.md'],
-      ...['dist', 'examples', 'package.json'],
+      ...['dist', 'docs', 'examples', 'package.json', 'runtimes'],
     ])
   })
 })

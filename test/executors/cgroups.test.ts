@@ -31,6 +31,12 @@ describe('control groups', () => {
     return Cgroups.open({ root, membership, ...(parent !== undefined && { parent }) })
   }
 
+  it.skipIf(process.getuid?.() === 0)('that a host of another user has made are not used', () => {
+    put('pids', { 'cgroup.procs': '' })
+    mkdirSync(join(root, 'pids/fezz'), { mode: 0o555 })
+    expect(open('1:pids:/\n').controllers.size).toBe(0)
+  })
+
   it('of v2 are told their limits in one folder', () => {
     const enabled = { 'cgroup.controllers': 'cpuset cpu memory pids', 'cgroup.subtree_control': '' }
     put('.', enabled)

@@ -4,6 +4,7 @@ import { executorKindOf } from '../../src/executors/executor-kind.ts'
 import { Executors } from '../../src/executors/executors.ts'
 import type { Code, Deployment } from '../../src/function/contract.ts'
 import type { Execution, ExecutorKind } from '../../src/function/execution.ts'
+import { FakeClock, settled } from '../helpers/fake-clock.ts'
 import { deploymentOf } from '../helpers/fake-instance.ts'
 
 const CODES: Readonly<Record<Code['kind'], Code>> = {
@@ -102,9 +103,10 @@ function setup() {
     return executor
   }
   const inProcess = new Recorded('in-process')
+  const clock = new FakeClock()
   const executors = new Executors({
     inProcess,
-    byDefault: 'in-process',
+    clock,
     ensure: async ({ sha256 }) => {
       ensured.push(sha256)
     },
@@ -117,7 +119,7 @@ function setup() {
       container: async () => make('container'),
     },
   })
-  return { executors, inProcess, made, attempts, ensured }
+  return { executors, inProcess, made, attempts, ensured, clock }
 }
 
 describe('Executors', () => {
@@ -174,5 +176,18 @@ describe('Executors', () => {
     expect(made[0]?.calls).toEqual(['load f', 'close'])
     expect(ensured).toEqual(['closed'])
     await expect(executors.load(deployment('image'))).rejects.toMatchObject({ code: 'DRAINING' })
+  })
+
+  it('closes all the same when a function in the process itself does not end', async () => {
+    const { executors, inProcess, made, ensured, clock } = setup()
+    inProcess.close = () => new Promise(() => {})
+    await executors.load(deployment('program'))
+    const closing = executors.close()
+    await settled()
+    expect(made[0]?.calls).toEqual(['load f', 'close'])
+    expect(ensured).toEqual([])
+    await clock.advance(1_000)
+    await closing
+    expect(ensured).toEqual(['closed'])
   })
 })

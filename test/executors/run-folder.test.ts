@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readdirSync, statSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, statSync, symlinkSync } from 'node:fs'
 import { chmod, rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { noteEngine } from '../../src/executors/engine-note.ts'
 import { RunFolder } from '../../src/executors/run-folder.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { withoutFezzVariables } from './process/clean-variables.ts'
@@ -90,4 +92,43 @@ describe('a run folder', () => {
     expect(readdirSync(folder)).toEqual([run.id])
     expect(cgroups.filter(path => existsSync(path))).toEqual([])
   })
+
+  it('of a host that had containers stays until their engine has answered', async () => {
+    const [, , namespace, boot] = (await nameIn(folder)).split('-')
+    const dead = join(folder, `4194305-1-${namespace}-${boot}-abcdef`)
+    mkdirSync(dead)
+    const socketPath = join(folder, 'engine.sock')
+    noteEngine(dead, { socketPath })
+    {
+      await using run = await RunFolder.open({ folder, log })
+      await run.cleared
+      expect(existsSync(dead)).toBe(true)
+    }
+    const asked: unknown[] = []
+    // Nobody waits for one that never answers.
+    const silent = createServer(() => {}).listen(socketPath)
+    await once(silent, 'listening')
+    const hanging = await RunFolder.open({ folder, log })
+    await once(silent, 'request')
+    await hanging.close()
+    silent.close()
+    await once(silent, 'close')
+    expect(existsSync(dead)).toBe(true)
+    const engine = createServer(({ url }, response) => {
+      asked.push(new URL(url as string, 'http://engine').searchParams.get('filters'))
+      response.end('[]')
+    }).listen(socketPath)
+    await once(engine, 'listening')
+    await using run = await RunFolder.open({ folder, log })
+    await run.cleared
+    engine.close()
+    expect(asked).toEqual([JSON.stringify({ label: [`fezz.run=4194305-1-${namespace}-${boot}`] })])
+    expect(existsSync(dead)).toBe(false)
+  })
 })
+
+/** Name of the folder in a run folder that was opened and closed again. */
+async function nameIn(folder: string): Promise<string> {
+  await using run = await RunFolder.open({ folder, log })
+  return run.id
+}

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { InstanceExit } from '../../src/function/contract.ts'
 import type { Manifest } from '../../src/function/manifest.ts'
 import { Registry, type RegistryOptions } from '../../src/function/registry.ts'
 import type { Slot } from '../../src/function/slot.ts'
@@ -16,6 +17,9 @@ class Heard {
     this.lines.push(`${slot.id} ${slot.version} failed`)
   }
   unloaded(slot: Slot, reason: string) {
+    this.lines.push(`${slot.id} ${slot.version} ${reason}`)
+  }
+  died(slot: Slot, { reason }: InstanceExit) {
     this.lines.push(`${slot.id} ${slot.version} ${reason}`)
   }
 }

@@ -14,7 +14,7 @@ describe('death', () => {
     expect(slot.state).toBe('Unloaded')
     expect(slot.tryAcquire()).toBeUndefined()
     expect(slot.lastError).toMatchObject({ message: 'the instance exited: out-of-memory' })
-    expect(heard.at(-1)).toBe('unloaded: exited')
+    expect(heard.at(-1)).toBe('died: out-of-memory')
     const next = request()
     const instance = executor.last.succeed()
     await settled()
@@ -180,12 +180,17 @@ describe('death', () => {
       load: async () => instance,
       limits: LIMITS,
       clock,
-      observer: { loaded() {}, loadFailed() {}, unloaded: (_, reason) => heard.push(reason) },
+      observer: {
+        loaded() {},
+        loadFailed() {},
+        unloaded() {},
+        died: (_, exit) => heard.push(exit.reason),
+      },
     })
     await other.warm()
     exited.reject(new Error('lost the process'))
     await settled()
     expect(other.state).toBe('Unloaded')
-    expect(heard).toEqual(['exited'])
+    expect(heard).toEqual(['crash'])
   })
 })

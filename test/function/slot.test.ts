@@ -190,6 +190,7 @@ describe('loading', () => {
       },
       loadFailed() {},
       unloaded() {},
+      died() {},
     }
     const deployment = deploymentOf()
     const slot = new Slot({ deployment, load: executor.load, limits: LIMITS, clock, observer })

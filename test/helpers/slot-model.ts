@@ -76,9 +76,8 @@ export class SlotModel {
       observer: {
         loaded: () => this.#onLoaded(),
         loadFailed: (_slot, _cause, retryInMs) => this.#onLoadFailed(retryInMs),
-        unloaded: (_slot, reason) => {
-          if (reason === 'exited') this.#onDeath()
-        },
+        unloaded() {},
+        died: () => this.#onDeath(),
       },
     })
     this.executor.onLoad = load => this.#onLoad(load)

@@ -28,6 +28,7 @@ export function setup(manifest: Partial<Manifest> = {}, limits: Partial<SlotLimi
       loadFailed: (_, cause, retryInMs) => heard.push(`failed: ${text(cause)}, in ${retryInMs}`),
       unloaded: (_, reason, cause) =>
         heard.push(cause === undefined ? `unloaded: ${reason}` : `${reason}: ${text(cause)}`),
+      died: (_, { reason }) => heard.push(`died: ${reason}`),
     },
     random: () => 0,
   })

@@ -66,6 +66,7 @@ describe('defaults', () => {
       warmPool: 1,
       killGraceMs: 1_000,
       runDir: '',
+      controlGroup: '',
       containerEngine: '',
       nodeImage: 'docker.io/library/node:26-slim',
       registryConfig: '',

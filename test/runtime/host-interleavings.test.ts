@@ -233,7 +233,7 @@ describe('an instance that dies', () => {
     await executor.last.die()
     for (const each of requests) expect(await outcome(each)).toBe('502 INSTANCE_EXITED')
     atRest()
-    expect(metrics.forFunction('f').unloads('exited')).toBe(1)
+    expect(metrics.forFunction('f').unloads('crash')).toBe(1)
 
     const next = request('/f')
     await settle()

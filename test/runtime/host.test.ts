@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { describe, expect, it } from 'vitest'
 import { FezzError, type FezzErrorCode } from '../../src/errors.ts'
-import type { FunctionContext } from '../../src/function/contract.ts'
+import type { ArtifactCode, FunctionContext } from '../../src/function/contract.ts'
 import { FezzResponse } from '../../src/http/web/fezz-response.ts'
 import { onBodySettled } from '../../src/http/web/outgoing.ts'
 import type { FastResponse } from '../../src/http/web/response.ts'
@@ -199,7 +199,7 @@ describe('a failure of the function', () => {
     expect(lines.filter(line => line.level === 'error')).toEqual([])
   })
 
-  it.each(['INTERNAL', 'FUNCTION_TIMEOUT', 'DRAINING', 'BUILD_FAILED'] as const)(
+  it.each(['INTERNAL', 'FUNCTION_TIMEOUT', 'DRAINING', 'BUILD_FAILED', 'BAD_RESPONSE'] as const)(
     'with a code of 5xx (%s) stays inside: the function does not speak for the host',
     async code => {
       const { fetch } = await serving(() => {
@@ -212,6 +212,22 @@ describe('a failure of the function', () => {
       expect(JSON.parse(problem)).toMatchObject({ code: 'FUNCTION_ERROR' })
     },
   )
+
+  it('is a 502 when it is the word of an executor on what the function has said', async () => {
+    const { deploy, executor, fetch, metrics } = hostSetup()
+    const live = functionOf(hello, { executor: 'thread' })
+    const code = { kind: 'artifact', sha256: '0', folder: '/', exportName: 'default', entry: '/f' }
+    executor.load = async () => ({
+      fetch: () => Promise.reject(new FezzError('BAD_RESPONSE', 'nothing that can be understood')),
+      unload: async () => {},
+      exited: new Promise(() => {}),
+    })
+    await deploy({ ...live, code: code as ArtifactCode })
+    const response = await fetch('/f')
+    expect(response.status).toBe(502)
+    expect(await response.json()).toMatchObject({ code: 'BAD_RESPONSE' })
+    expect(metrics.forFunction('f').errors.get('BAD_RESPONSE')).toBe(1)
+  })
 
   it('with a code that there is not is a 500', async () => {
     const { fetch } = await serving(() => {

@@ -33,16 +33,19 @@ describe('a function with several instances', () => {
 
   it('serves on while one that died is replaced; when all have died it is loaded anew', async () => {
     const { Numbered, made } = numbered()
-    const { deploy, text, executor, slot, clock } = hostSetup()
+    const { deploy, text, executor, slot, clock, metrics } = hostSetup()
+    const deaths = () => metrics.forFunction('f').unloads('crash')
     await deploy(functionOf(Numbered, { instances: 2, preload: true }))
     await executor.instances[0]!.die()
     expect(slot().state).toBe('Ready')
+    expect(deaths()).toBe(1)
     expect(await text('/f')).toMatch(/^[12]$/)
     await clock.advance(0)
     expect(made).toHaveLength(3)
 
     await Promise.all(executor.instances.filter(({ dead }) => !dead).map(each => each.die()))
     expect(slot().state).toBe('Unloaded')
+    expect(deaths()).toBe(3)
     expect(await text('/f')).toMatch(/^[34]$/)
   })
 

@@ -1,7 +1,11 @@
 import type { Logger } from '../../telemetry/logger.ts'
+import type { LineAllowance } from '../line-allowance.ts'
 import type { Channel } from './channel.ts'
 import type { LogMessage } from './messages.ts'
-import { toSentError } from './sent-error.ts'
+import { textOf, toSentError } from './sent-error.ts'
+
+/** A line with longer fields is no line for a log. */
+const MAX_FIELDS_CHARS = 65_536
 
 type Level = LogMessage['level']
 
@@ -9,16 +13,22 @@ type Level = LogMessage['level']
 export class ChannelLog implements Logger {
   readonly #channel: Channel<LogMessage, unknown>
   readonly #levels: readonly string[]
+  readonly #allowance: LineAllowance
   readonly #fields: object
 
-  /** @param levels those that the host writes */
+  /**
+   * @param levels those that the host writes
+   * @param allowance of all that is logged here and by its children
+   */
   constructor(
     channel: Channel<LogMessage, unknown>,
     levels: readonly string[],
+    allowance: LineAllowance,
     fields: object = {},
   ) {
     this.#channel = channel
     this.#levels = levels
+    this.#allowance = allowance
     this.#fields = fields
   }
 
@@ -39,7 +49,8 @@ export class ChannelLog implements Logger {
   }
 
   child(fields: object): Logger {
-    return new ChannelLog(this.#channel, this.#levels, { ...this.#fields, ...fields })
+    const all = { ...this.#fields, ...fields }
+    return new ChannelLog(this.#channel, this.#levels, this.#allowance, all)
   }
 
   isLevelEnabled(level: string): boolean {
@@ -47,26 +58,32 @@ export class ChannelLog implements Logger {
   }
 
   #log(level: Level, first: object | string, second: string | undefined): void {
-    if (!this.isLevelEnabled(level)) return
+    if (!this.isLevelEnabled(level) || !this.#allowance.take()) return
     const isText = typeof first === 'string'
     // As pino takes it: an error alone is the field `err`.
     const own = first instanceof Error ? { err: first } : isText ? {} : first
-    const { err, ...fields } = { ...this.#fields, ...own } as Record<string, unknown>
+    const message = isText
+      ? first
+      : (second ?? (first instanceof Error ? first.message : undefined))
     this.#channel.send({
       type: 'log',
       level,
-      fields: jsonOf(fields),
-      message: isText ? first : (second ?? (first instanceof Error ? first.message : undefined)),
-      ...(err !== undefined && { error: toSentError(err) }),
+      ...fieldsOf(this.#fields, own),
+      // A function may have given anything, and not everything can be sent.
+      message: message === undefined ? undefined : textOf(message),
     })
   }
 }
 
-/** Fields that have no form in JSON, such as a cycle, must not fail the request that logs them. */
-function jsonOf(fields: object): string {
+/** Fields that cannot be read, or have no form in JSON, must not fail the request that logs them. */
+function fieldsOf(bound: object, own: object): Pick<LogMessage, 'fields' | 'error'> {
   try {
-    return JSON.stringify(fields)
+    const { err, ...fields } = { ...bound, ...own } as Record<string, unknown>
+    // `undefined` for what says so itself, by a toJSON.
+    const json = JSON.stringify(fields) ?? '{}'
+    if (json.length > MAX_FIELDS_CHARS) throw new RangeError(`${json.length} characters of fields`)
+    return { fields: json, ...(err !== undefined && { error: toSentError(err) }) }
   } catch (error) {
-    return JSON.stringify({ unloggable: String(error) })
+    return { fields: JSON.stringify({ unloggable: textOf(error) }) }
   }
 }

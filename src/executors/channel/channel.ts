@@ -1,6 +1,7 @@
 /**
  * A two-way stream of messages between the host and a runner, the place where an instance runs:
- * over a MessagePort or over a socket. Messages arrive in order, each whole, none twice.
+ * over a MessagePort or over a socket. Messages arrive in order, each whole, none twice. What breaks
+ * the protocol ends the channel: a message that cannot be sent, or one that the listener throws at.
  */
 export interface Channel<Sent, Received> {
   /**

@@ -2,8 +2,11 @@ import { FezzError } from '../../errors.ts'
 
 const HEAD_BYTES = 4
 
-/** More than this no peer sends that means well: bodies go in pieces. */
-export const MAX_FRAME_BYTES = 268_435_456
+/**
+ * More than this no peer sends that means well: bodies go in pieces. What a frame holds may take
+ * thirty times its bytes in memory, such as a list of empty objects.
+ */
+export const MAX_FRAME_BYTES = 16_777_216
 
 /**
  * The head of a frame: the length of what follows, as four bytes, big end first.

@@ -1,19 +1,22 @@
 /** Hands messages to a listener, and keeps those that come before there is one. */
 export class Inbox<Received> {
+  readonly #failed: (cause: unknown) => void
   #early: Received[] | undefined = []
   #listener: (message: Received) => void = message => this.#early?.push(message)
 
-  /** Takes a batch. What the listener throws is thrown, when all of the batch has been handed over. */
-  accept(batch: readonly Received[]): void {
-    let failure: { readonly error: unknown } | undefined
-    for (const message of batch) {
-      try {
-        this.#listener(message)
-      } catch (error) {
-        failure ??= { error }
-      }
+  /** @param failed gets what the listener throws, once; it is called no more then */
+  constructor(failed: (cause: unknown) => void) {
+    this.#failed = failed
+  }
+
+  /** Takes a batch. */
+  accept(batch: Iterable<Received>): void {
+    try {
+      for (const message of batch) this.#listener(message)
+    } catch (cause) {
+      this.#listener = () => {}
+      this.#failed(cause)
     }
-    if (failure !== undefined) throw failure.error
   }
 
   /** Sets who gets the messages, first those that are here. */

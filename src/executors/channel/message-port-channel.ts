@@ -7,9 +7,9 @@ import { Inbox } from './inbox.ts'
  * turn of the event loop go as one.
  */
 export class MessagePortChannel<Sent, Received> implements Channel<Sent, Received> {
-  readonly closed: Promise<unknown>
   readonly #port: MessagePort
-  readonly #inbox = new Inbox<Received>()
+  readonly #closed = Promise.withResolvers<unknown>()
+  readonly #inbox = new Inbox<Received>(cause => this.#fail(cause))
   #batch: Sent[] = []
   #transfers: ArrayBuffer[] = []
   #isClosed = false
@@ -17,17 +17,16 @@ export class MessagePortChannel<Sent, Received> implements Channel<Sent, Receive
   /** @param port kept open, and the thread alive, until the channel is closed */
   constructor(port: MessagePort) {
     this.#port = port
-    const { promise, resolve } = Promise.withResolvers<unknown>()
-    this.closed = promise
     port.on('message', (batch: Received[]) => this.#inbox.accept(batch))
-    port.once('messageerror', cause => {
-      resolve(cause)
-      this.close()
-    })
+    port.once('messageerror', cause => this.#fail(cause))
     port.once('close', () => {
       this.#isClosed = true
-      resolve(undefined)
+      this.#closed.resolve(undefined)
     })
+  }
+
+  get closed(): Promise<unknown> {
+    return this.#closed.promise
   }
 
   send(message: Sent, transfer?: ArrayBuffer): void {
@@ -43,6 +42,15 @@ export class MessagePortChannel<Sent, Received> implements Channel<Sent, Receive
   close(): void {
     if (this.#isClosed) return
     this.#flush()
+    this.#end()
+  }
+
+  #fail(cause: unknown): void {
+    this.#closed.resolve(cause)
+    this.#end()
+  }
+
+  #end(): void {
     this.#isClosed = true
     this.#port.close()
   }
@@ -50,13 +58,14 @@ export class MessagePortChannel<Sent, Received> implements Channel<Sent, Receive
   readonly #flush = (): void => {
     const batch = this.#batch
     if (this.#isClosed || batch.length === 0) return
-    this.#batch = []
-    if (this.#transfers.length === 0) {
-      this.#port.postMessage(batch)
-      return
-    }
     const transfers = this.#transfers
-    this.#transfers = []
-    this.#port.postMessage(batch, transfers)
+    this.#batch = []
+    if (transfers.length > 0) this.#transfers = []
+    try {
+      if (transfers.length === 0) this.#port.postMessage(batch)
+      else this.#port.postMessage(batch, transfers)
+    } catch (cause) {
+      this.#fail(cause)
+    }
   }
 }

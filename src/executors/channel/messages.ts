@@ -12,6 +12,9 @@ import type { SentError } from './sent-error.ts'
  */
 export const INITIAL_CREDIT_BYTES = 65_536
 
+/** Of one piece of a body. It may be sent whole as long as there is credit at all. */
+export const MAX_CHUNK_BYTES = 65_536
+
 /** A piece of a body costs its bytes and this, so that credit bounds the number of pieces too. */
 export const CHUNK_COST_BYTES = 64
 
@@ -48,6 +51,13 @@ export interface RequestMessage {
 /** To the runner: the request was aborted, or its client has left. */
 interface AbortMessage {
   readonly type: 'abort'
+  readonly id: number
+  readonly reason: SentError
+}
+
+/** To the runner: nobody waits for anything of the request any more, nor gives anything for it. */
+interface DropMessage {
+  readonly type: 'drop'
   readonly id: number
   readonly reason: SentError
 }
@@ -149,6 +159,7 @@ export type ToRunner =
   | LoadMessage
   | RequestMessage
   | AbortMessage
+  | DropMessage
   | ChunkMessage
   | EndMessage
   | CreditMessage

@@ -7,13 +7,17 @@ import type {
   Instance,
   InstanceExit,
 } from '../../function/contract.ts'
+import type { Manifest } from '../../function/manifest.ts'
 import { onRequestAbort, sourceOf, toIncoming } from '../../http/web/incoming-request.ts'
 import type { Logger } from '../../telemetry/logger.ts'
+import { LineAllowance, LOG_RATE, LOGS_TOO_MUCH } from '../line-allowance.ts'
 import type { LogMessage, SettledMessage, ToHost, WaitUntilMessage } from './messages.ts'
-import { RemoteCall } from './remote-call.ts'
+import { type CallShare, RemoteCall } from './remote-call.ts'
 import type { RunnerHandle } from './runner-handle.ts'
 import { fromSentError } from './sent-error.ts'
 
+/** More promises of one instance at once are no function's, but an attempt to fill the host. */
+const MAX_WAITS = 100_000
 const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const
 
 export interface RemoteInstanceOptions {
@@ -30,6 +34,11 @@ export interface RemoteInstanceOptions {
 
 type CallMessage = Exclude<Extract<ToHost, { id: number }>, WaitUntilMessage | SettledMessage>
 
+/** A promise that keeps the instance in use. */
+interface Wait extends PromiseWithResolvers<void> {
+  readonly timer: Timer | undefined
+}
+
 /** A deployment whose code a runner can evaluate. */
 export interface ArtifactDeployment extends Deployment {
   readonly code: ArtifactCode
@@ -38,17 +47,17 @@ export interface ArtifactDeployment extends Deployment {
 /** An instance in a runner, at the other end of a channel. One runner has one instance in its life. */
 export class RemoteInstance implements Instance {
   readonly exited: Promise<InstanceExit>
-  readonly #functionId: string
+  readonly #manifest: Manifest
   readonly #runner: RunnerHandle
   readonly #options: RemoteInstanceOptions
   readonly #calls = new Map<number, RemoteCall>()
-  readonly #over = (call: RemoteCall): void => {
-    this.#calls.delete(call.id)
-  }
-  readonly #waits = new Map<string, PromiseWithResolvers<void>>()
+  readonly #share: CallShare
+  readonly #waits = new Map<string, Wait>()
   readonly #exit = Promise.withResolvers<InstanceExit>()
   readonly #loaded = Promise.withResolvers<void>()
   readonly #unloaded = Promise.withResolvers<void>()
+  /** A runner keeps to it by itself, unless its function has taken it over. */
+  readonly #logged: LineAllowance
   #lastId = 0
   /** Of the last request. */
   #latest: FunctionContext | undefined
@@ -61,11 +70,20 @@ export class RemoteInstance implements Instance {
   #ping: Timer | undefined
   #unloading: Promise<void> | undefined
 
-  private constructor(functionId: string, runner: RunnerHandle, options: RemoteInstanceOptions) {
+  private constructor(manifest: Manifest, runner: RunnerHandle, options: RemoteInstanceOptions) {
     this.exited = this.#exit.promise
-    this.#functionId = functionId
+    this.#manifest = manifest
+    this.#share = {
+      channel: runner.channel,
+      maxOutputBytes: manifest.execution.maxOutputBytes ?? Number.POSITIVE_INFINITY,
+      over: call => this.#calls.delete(call.id),
+    }
     this.#runner = runner
     this.#options = options
+    const { log, clock } = options
+    const report = (dropped: number): void =>
+      log.warn({ functionId: manifest.id, dropped }, LOGS_TOO_MUCH)
+    this.#logged = new LineAllowance({ ...LOG_RATE, clock, report })
     // Each is waited for only while it can be news.
     this.#loaded.promise.catch(() => {})
     this.#unloaded.promise.catch(() => {})
@@ -86,7 +104,7 @@ export class RemoteInstance implements Instance {
     options: RemoteInstanceOptions,
   ): Promise<RemoteInstance> {
     const { manifest, code, env } = deployment
-    const instance = new RemoteInstance(manifest.id, runner, options)
+    const instance = new RemoteInstance(manifest, runner, options)
     const logLevels = LOG_LEVELS.filter(level => options.log.isLevelEnabled(level))
     runner.channel.send({ type: 'load', manifest, code, env, logLevels })
     try {
@@ -102,14 +120,16 @@ export class RemoteInstance implements Instance {
   fetch(request: Request, context: FunctionContext): Promise<Response> {
     if (!this.#isOpen) throw this.#gone()
     const incoming = toIncoming(request)
-    const id = ++this.#lastId
-    const { channel } = this.#runner
-    const call = new RemoteCall(id, channel, sourceOf(incoming), context, this.#over)
-    this.#calls.set(id, call)
+    const call = new RemoteCall(++this.#lastId, this.#share, sourceOf(incoming), context)
+    this.#calls.set(call.id, call)
     this.#latest = context
     onRequestAbort(incoming, reason => {
-      call.abort(reason)
-      if ((reason as Error | undefined)?.name === 'TimeoutError') this.#checkPulse()
+      if ((reason as Error | undefined)?.name === 'TimeoutError') {
+        call.giveUp(reason)
+        this.#checkPulse()
+      } else {
+        call.abort(reason)
+      }
     })
     call.send()
     return call.answer
@@ -153,12 +173,13 @@ export class RemoteInstance implements Instance {
         this.#ping = undefined
         break
       case 'log':
-        this.#log(message)
+        if (this.#logged.take()) this.#log(message)
         break
       case 'uncaught': {
+        if (!this.#logged.take()) break
         const what = message.kind === 'exception' ? 'uncaught exception' : 'unhandled rejection'
         const err = fromSentError(message.error)
-        this.#options.log.error({ functionId: this.#functionId, err }, what)
+        this.#options.log.error({ functionId: this.#manifest.id, err }, what)
         break
       }
       case 'wait-until':
@@ -174,7 +195,13 @@ export class RemoteInstance implements Instance {
 
   #receiveOfCall(message: CallMessage): void {
     const call = this.#calls.get(message.id)
-    if (call === undefined) return
+    if (call === undefined) {
+      if (typeof message.id !== 'number') throw new TypeError('a runner said what is no message')
+      // Of a request that was given up; its body would wait for a reader for ever.
+      const isStream = message.type === 'response' && message.stream !== undefined
+      if (isStream) this.#share.channel.send({ type: 'cancel', id: message.id })
+      return
+    }
     switch (message.type) {
       case 'response':
         call.responded(message)
@@ -198,10 +225,21 @@ export class RemoteInstance implements Instance {
   }
 
   #waitUntil({ id, promise }: WaitUntilMessage): void {
+    const key = `${id}/${promise}`
+    if (this.#waits.has(key) || this.#waits.size >= MAX_WAITS) {
+      throw new RangeError('a runner waits for more than it may')
+    }
     const call = this.#calls.get(id)
     call?.waits()
-    const wait = Promise.withResolvers<void>()
-    this.#waits.set(`${id}/${promise}`, wait)
+    const { timeoutMs } = this.#manifest
+    const wait: Wait = {
+      ...Promise.withResolvers<void>(),
+      timer:
+        timeoutMs === undefined
+          ? undefined
+          : this.#options.clock.setTimer(() => this.#expire(key, call), timeoutMs),
+    }
+    this.#waits.set(key, wait)
     // Any context keeps the instance in use; that of a request that is over is not kept for it.
     const context = call?.context ?? this.#latest
     context?.waitUntil(wait.promise)
@@ -210,21 +248,31 @@ export class RemoteInstance implements Instance {
   }
 
   #settled({ id, promise, error }: SettledMessage): void {
-    const wait = this.#waits.get(`${id}/${promise}`)
-    this.#waits.delete(`${id}/${promise}`)
-    if (error === undefined) wait?.resolve()
-    else wait?.reject(fromSentError(error))
+    const key = `${id}/${promise}`
+    const wait = this.#waits.get(key)
+    if (wait === undefined) return
+    this.#waits.delete(key)
+    wait.timer?.cancel()
+    if (error === undefined) wait.resolve()
+    else wait.reject(fromSentError(error))
     this.#calls.get(id)?.waited()
   }
 
+  /** A promise that never settles keeps nothing in the host's memory, as it keeps no instance. */
+  #expire(key: string, call: RemoteCall | undefined): void {
+    this.#waits.delete(key)
+    call?.expired(new DOMException('waitUntil took too long', 'TimeoutError'))
+  }
+
   #log({ level, fields, message, error }: LogMessage): void {
+    if (!LOG_LEVELS.includes(level)) throw new TypeError('a runner logged at no level')
     const line = {
       ...JSON.parse(fields),
       ...(error && { err: fromSentError(error) }),
-      functionId: this.#functionId,
+      functionId: this.#manifest.id,
     }
     if (message === undefined) this.#options.log[level](line)
-    else this.#options.log[level](line, message)
+    else this.#options.log[level](line, `${message}`)
   }
 
   /** A function that is past a deadline may be in a loop that no abort reaches. */
@@ -236,7 +284,7 @@ export class RemoteInstance implements Instance {
       // If it was the host that stood still, the answer is here and is read first.
       setImmediate(() => {
         if (this.#ping !== ping) return
-        const message = `function "${this.#functionId}" blocked its event loop for ${killGraceMs} ms after its deadline`
+        const message = `function "${this.#manifest.id}" blocked its event loop for ${killGraceMs} ms after its deadline`
         this.#kill({ reason: 'killed', cause: new FezzError('FUNCTION_TIMEOUT', message) })
       })
     }, killGraceMs)
@@ -262,6 +310,7 @@ export class RemoteInstance implements Instance {
     this.#ping?.cancel()
     this.#ping = undefined
     this.#runner.channel.close()
+    this.#logged.close()
     // First, so that nobody who hears of a failed request can still be given this instance.
     if (this.#unloading === undefined) this.#exit.resolve(ending)
     const error = this.#gone()
@@ -269,7 +318,10 @@ export class RemoteInstance implements Instance {
     this.#unloaded.reject(error)
     for (const call of this.#calls.values()) call.lose(error)
     this.#calls.clear()
-    for (const wait of this.#waits.values()) wait.reject(error)
+    for (const wait of this.#waits.values()) {
+      wait.timer?.cancel()
+      wait.reject(error)
+    }
     this.#waits.clear()
   }
 
@@ -278,14 +330,14 @@ export class RemoteInstance implements Instance {
     const how = reason === undefined ? 'has been unloaded' : `has ended: ${HOW[reason]}`
     return new FezzError(
       'INSTANCE_EXITED',
-      `the instance of function "${this.#functionId}" ${how}`,
+      `the instance of function "${this.#manifest.id}" ${how}`,
       cause === undefined ? {} : { cause },
     )
   }
 
   async #within(work: Promise<void>, limitMs: number, what: string): Promise<void> {
     const timer = this.#options.clock.setTimer(() => {
-      const message = `${what} function "${this.#functionId}" took longer than ${limitMs} ms`
+      const message = `${what} function "${this.#manifest.id}" took longer than ${limitMs} ms`
       const error = new FezzError('FUNCTION_TIMEOUT', message)
       this.#loaded.reject(error)
       this.#unloaded.reject(error)

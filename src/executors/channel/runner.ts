@@ -2,10 +2,18 @@ import type { Instance, LifecycleContext } from '../../function/contract.ts'
 import { evaluateArtifact } from '../../loader/evaluate.ts'
 import { installStackMapping } from '../../loader/stack.ts'
 import { InProcessExecutor } from '../in-process/in-process-executor.ts'
+import {
+  LineAllowance,
+  LOG_RATE,
+  LOGS_TOO_MUCH,
+  OUTPUT_RATE,
+  PRINTS_TOO_MUCH,
+} from '../line-allowance.ts'
 import type { Channel } from './channel.ts'
 import { ChannelLog } from './channel-log.ts'
+import { limitOutput } from './limited-output.ts'
 import type { LoadMessage, RequestMessage, ToHost, ToRunner } from './messages.ts'
-import { fromSentError, toSentError } from './sent-error.ts'
+import { fromSentError, type SentError, toSentError } from './sent-error.ts'
 import { ServedRequest } from './served-request.ts'
 
 /**
@@ -15,16 +23,30 @@ import { ServedRequest } from './served-request.ts'
  */
 export function runInstance(channel: Channel<ToHost, ToRunner>): void {
   installStackMapping()
-  const report = (kind: 'exception' | 'rejection') => (error: unknown) =>
-    channel.send({ type: 'uncaught', kind, error: toSentError(error) })
+  const dropped = (message: string) => (dropped: number) => {
+    channel.send({ type: 'log', level: 'warn', fields: JSON.stringify({ dropped }), message })
+  }
+  const logged = new LineAllowance({ ...LOG_RATE, report: dropped(LOGS_TOO_MUCH) })
+  const printed = new LineAllowance({ ...OUTPUT_RATE, report: dropped(PRINTS_TOO_MUCH) })
+  limitOutput(printed)
+  const report = (kind: 'exception' | 'rejection') => (error: unknown) => {
+    if (logged.take()) channel.send({ type: 'uncaught', kind, error: toSentError(error) })
+  }
   process.on('uncaughtException', report('exception'))
   process.on('unhandledRejection', report('rejection'))
-  const runner = new Runner(channel)
+  const runner = new Runner(channel, { logged, printed })
   channel.receive(message => runner.receive(message))
+}
+
+/** Of the lines that an instance logs by its context, and of those that it prints. */
+interface Allowances {
+  readonly logged: LineAllowance
+  readonly printed: LineAllowance
 }
 
 class Runner {
   readonly #channel: Channel<ToHost, ToRunner>
+  readonly #allowances: Allowances
   readonly #requests = new Map<number, ServedRequest>()
   readonly #over = (request: ServedRequest): void => {
     this.#requests.delete(request.id)
@@ -32,8 +54,9 @@ class Runner {
   #lifecycle!: LifecycleContext
   #instance!: Instance
 
-  constructor(channel: Channel<ToHost, ToRunner>) {
+  constructor(channel: Channel<ToHost, ToRunner>, allowances: Allowances) {
     this.#channel = channel
+    this.#allowances = allowances
   }
 
   receive(message: ToRunner): void {
@@ -62,6 +85,9 @@ class Runner {
       case 'abort':
         request.abort(message.reason)
         break
+      case 'drop':
+        request.drop(message.reason)
+        break
       case 'chunk':
         request.body?.push(message.bytes)
         break
@@ -79,8 +105,11 @@ class Runner {
   }
 
   async #load({ manifest, code, env, logLevels }: LoadMessage): Promise<void> {
-    Object.assign(process.env, env)
-    const log = new ChannelLog(this.#channel, logLevels)
+    Object.assign(process.env, env, {
+      FEZZ_FUNCTION_ID: manifest.id,
+      FEZZ_FUNCTION_VERSION: manifest.version,
+    })
+    const log = new ChannelLog(this.#channel, logLevels, this.#allowances.logged)
     const { id: functionId, version } = manifest
     this.#lifecycle = { functionId, version, env: Object.freeze({ ...env }), log }
     const executor = new InProcessExecutor({ evaluate: evaluateArtifact, log })
@@ -111,12 +140,16 @@ class Runner {
   }
 
   async #unload(): Promise<void> {
+    let failure: { readonly error: SentError } | undefined
     try {
       await this.#instance.unload()
-      this.#channel.send({ type: 'unloaded' })
     } catch (error) {
-      this.#channel.send({ type: 'unloaded', error: toSentError(error) })
+      failure = { error: toSentError(error) }
     }
+    // It is ended as soon as it says that it is unloaded.
+    this.#allowances.logged.close()
+    this.#allowances.printed.close()
+    this.#channel.send({ type: 'unloaded', ...failure })
   }
 }
 

@@ -1,8 +1,13 @@
 import type { Channel } from './channel.ts'
-import { CHUNK_COST_BYTES, type ChunkMessage, type EndMessage } from './messages.ts'
+import {
+  CHUNK_COST_BYTES,
+  type ChunkMessage,
+  type EndMessage,
+  INITIAL_CREDIT_BYTES,
+  MAX_CHUNK_BYTES,
+} from './messages.ts'
 import { toSentError } from './sent-error.ts'
 
-const MAX_CHUNK_BYTES = 65_536
 /** Below it, copying costs less than moving. */
 const MIN_TRANSFER_BYTES = 16_384
 
@@ -10,7 +15,7 @@ const MIN_TRANSFER_BYTES = 16_384
 export class SentBody {
   readonly #channel: Channel<ChunkMessage | EndMessage, unknown>
   readonly #id: number
-  #creditBytes: number
+  #creditBytes = 0
   #reader: ReadableStreamDefaultReader<Uint8Array> | undefined
   #wake: (() => void) | undefined
   #isOver = false
@@ -23,12 +28,12 @@ export class SentBody {
   ) {
     this.#channel = channel
     this.#id = id
-    this.#creditBytes = creditBytes
+    this.grant(creditBytes)
   }
 
-  /** Allows `bytes` more. */
+  /** Allows `bytes` more, but no more at once than a receiver has at first: it may be hostile. */
   grant(bytes: number): void {
-    this.#creditBytes += bytes
+    this.#creditBytes = Math.min(this.#creditBytes + bytes, INITIAL_CREDIT_BYTES)
     this.#wake?.()
   }
 
@@ -42,9 +47,9 @@ export class SentBody {
 
   /** Sends all of `stream`, then its end or its failure. Never rejects. */
   async send(stream: ReadableStream<Uint8Array>): Promise<void> {
-    const reader = stream.getReader()
-    this.#reader = reader
     try {
+      const reader = stream.getReader()
+      this.#reader = reader
       for (;;) {
         const { done, value } = await reader.read()
         if (this.#isOver) return
@@ -56,13 +61,13 @@ export class SentBody {
       this.#end({ type: 'end', id: this.#id })
     } catch (error) {
       this.#end({ type: 'end', id: this.#id, error: toSentError(error) })
-      reader.cancel(error).catch(() => {})
+      this.#reader?.cancel(error).catch(() => {})
     }
   }
 
   async #sendBytes(value: Uint8Array): Promise<void> {
     for (let at = 0; at < value.byteLength; at += MAX_CHUNK_BYTES) {
-      while (this.#creditBytes <= 0 && !this.#isOver) {
+      while (!(this.#creditBytes > 0 || this.#isOver)) {
         await new Promise<void>(resolve => {
           this.#wake = resolve
         })

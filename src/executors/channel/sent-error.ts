@@ -37,19 +37,25 @@ function sent({ type, message, stack, code, cause }: ReturnType<typeof serialize
   return {
     name: textOf(type),
     message: textOf(message),
-    stack: typeof stack === 'string' ? stack : undefined,
+    stack: typeof stack === 'string' ? textOf(stack) : undefined,
     code,
     headers: undefined,
     cause: cause && sent(cause),
   }
 }
 
-/** A function may have given its error any value as a name or message. */
-function textOf(message: unknown): string {
+/** More of a name, message or stack says nothing more. */
+const MAX_TEXT_CHARS = 65_536
+
+/**
+ * Any value as text: a function may have made anything a name or message, of any length. Never
+ * throws.
+ */
+export function textOf(value: unknown): string {
   try {
-    return String(message)
+    return String(value).slice(0, MAX_TEXT_CHARS)
   } catch {
-    return 'an error that cannot be read'
+    return 'a value that cannot be read'
   }
 }
 
@@ -58,6 +64,16 @@ export function fromSentError(sent: SentError): Error {
   const error = revive(sent)
   if (sent.stack !== undefined) define(error, 'stack', sent.stack)
   return error
+}
+
+/**
+ * What a function has thrown. Its FezzErrors are that only as far as they blame the client: that
+ * something is wrong with the instance or the host is not the function's to say.
+ */
+export function fromThrown(sent: SentError): Error {
+  const error = fromSentError(sent)
+  if (!(error instanceof FezzError) || error.status < 500) return error
+  return new Error(error.message, { cause: error })
 }
 
 function revive({ name, message, code, headers, cause }: SentError): Error {

@@ -17,7 +17,7 @@ import { SentBody } from './sent-body.ts'
 import { fromSentError, type SentError, toSentError } from './sent-error.ts'
 
 /** A larger body goes in pieces, as fast as its reader takes them. */
-const MAX_WHOLE_BYTES = 1_048_576
+const MAX_WHOLE_BYTES = 131_072
 
 /** One request in the runner: what the function reads it from, and where its answer goes. */
 export class ServedRequest implements RequestSource, BodyPeer {
@@ -35,6 +35,7 @@ export class ServedRequest implements RequestSource, BodyPeer {
   readonly #over: (request: ServedRequest) => void
   #responseBody: SentBody | undefined
   #isAnswered = false
+  #isDropped = false
   #lastWait = 0
   #waiting = 0
 
@@ -70,8 +71,19 @@ export class ServedRequest implements RequestSource, BodyPeer {
     abortRequest(this.request, fromSentError(reason))
   }
 
+  /** Lets go of it: the host does not wait for what is still to come. */
+  drop(reason: SentError): void {
+    this.#isDropped = true
+    this.body?.fail(fromSentError(reason))
+    this.cancelled()
+  }
+
   /** Sends what the function has returned. */
   answer(value: unknown): void {
+    if (this.#isDropped) {
+      if (value instanceof Response) value.body?.cancel().catch(() => {})
+      return
+    }
     try {
       this.#respond(value)
     } catch (error) {
@@ -113,7 +125,8 @@ export class ServedRequest implements RequestSource, BodyPeer {
       this.#waiting--
       this.#settle()
     }
-    given.then(
+    // It may be no promise at all.
+    Promise.resolve(given).then(
       () => settled(),
       err => {
         if (isLate) this.context.log.error({ err }, 'a waitUntil promise has rejected')
@@ -131,6 +144,7 @@ export class ServedRequest implements RequestSource, BodyPeer {
   }
 
   get #isOver(): boolean {
+    if (this.#isDropped) return true
     return this.#isAnswered && this.#responseBody === undefined && this.#waiting === 0
   }
 

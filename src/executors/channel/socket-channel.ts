@@ -4,8 +4,8 @@ import type { Channel } from './channel.ts'
 import { FrameReader, frameHead } from './frames.ts'
 import { Inbox } from './inbox.ts'
 
-/** So that a frame of whole bodies stays far below what a reader takes. */
-const MAX_BATCH = 64
+/** So that a frame of whole bodies stays below what a reader takes. */
+const MAX_BATCH = 32
 
 /**
  * A channel over a socket or pipe: frames of a length and what `v8.serialize` makes of the messages
@@ -15,7 +15,7 @@ const MAX_BATCH = 64
 export class SocketChannel<Sent, Received> implements Channel<Sent, Received> {
   readonly closed: Promise<unknown>
   readonly #socket: Duplex
-  readonly #inbox = new Inbox<Received>()
+  readonly #inbox = new Inbox<Received>(cause => this.#fail(cause))
   #pending: Sent[] = []
   /** A flush is due, or waits for the peer. */
   #isFlushing = false
@@ -75,9 +75,10 @@ export class SocketChannel<Sent, Received> implements Channel<Sent, Received> {
 
   /** @returns whether more may be written now */
   #write(batch: readonly Sent[]): boolean {
-    const payload = serialize(batch)
+    let payload: Buffer
     let head: Buffer
     try {
+      payload = serialize(batch)
       head = frameHead(payload.length)
     } catch (cause) {
       this.#fail(cause)

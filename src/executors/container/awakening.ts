@@ -4,9 +4,9 @@ import { FezzError } from '../../errors.ts'
 import type { Deployment, Instance, InstanceExit } from '../../function/contract.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import { RemoteInstance } from '../channel/remote-instance.ts'
+import { untilReset } from '../channel/until-reset.ts'
 import { HttpInstance } from '../http/http-instance.ts'
 import { probe, type Sign, untilReady } from '../http/readiness.ts'
-import { untilReset } from '../process/node-runner.ts'
 import { ChannelListener } from './channel-listener.ts'
 import { ContainedInstance } from './contained-instance.ts'
 import type { ContainerPlan } from './container-plan.ts'
@@ -158,14 +158,15 @@ export class Awakening {
 
   /** What `work` resolves with, unless the container ends, time is up or the executor closes. */
   async #within<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const { container, loadTimeoutMs, clock, signal, reach } = this.#options
+    const { container, plan, loadTimeoutMs, clock, signal, reach } = this.#options
     const { id } = this.deployment.manifest
     const over = new AbortController()
     const { promise: failure, reject } = Promise.withResolvers<never>()
     const onAbort = () => reject(signal.reason)
     const timer = clock.setTimer(() => {
       reach.unlearn()
-      const message = `the container of function "${id}" did not serve within ${loadTimeoutMs} ms`
+      const where = plan.port === undefined ? '' : ` on port ${plan.port} (handlerPort)`
+      const message = `the container of function "${id}" did not serve${where} within ${loadTimeoutMs} ms`
       reject(new FezzError('FUNCTION_TIMEOUT', message))
     }, loadTimeoutMs)
     void container.ended.then(({ cause }) => {

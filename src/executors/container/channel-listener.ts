@@ -24,7 +24,8 @@ export class ChannelListener {
   static async open(path: string): Promise<ChannelListener> {
     const server = createServer()
     const listener = new ChannelListener(server)
-    server.listen(path)
+    // Exclusive: a worker of node:cluster would else have its supervisor listen.
+    server.listen({ path, exclusive: true })
     await once(server, 'listening')
     // Whoever the runner is in its container; the folder around it lets nobody else in.
     await chmod(path, 0o777)

@@ -1,7 +1,7 @@
 import { chmod } from 'node:fs/promises'
 import { type Clock, systemClock } from '../../clock.ts'
 import { FezzError } from '../../errors.ts'
-import type { ArtifactCode, Deployment, Instance } from '../../function/contract.ts'
+import type { Deployment, Instance } from '../../function/contract.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import { noteEngine } from '../engine-note.ts'
 import type { Executor } from '../executor.ts'
@@ -20,8 +20,6 @@ import { Shelf } from './shelf.ts'
 import { Turns } from './turns.ts'
 
 export interface ContainerExecutorOptions {
-  /** Makes the code of an artifact present on this machine; see `RemoteArtifacts.ensure`. */
-  ensure(code: ArtifactCode): Promise<void>
   readonly log: Logger
   /** For sockets. Closed by its owner, after this executor. */
   readonly runFolder: RunFolder
@@ -51,6 +49,8 @@ export interface ContainerExecutorOptions {
 
 /** Starts at once: more of them together take no less time, and starve what runs. */
 const STARTS = 8
+/** For the engine to remove all containers, after they have ended. */
+const CLOSE_MS = 30_000
 /** How engines say that they have no init of their own to put into a container. */
 const NO_INIT = /container-init|docker-init|catatonit/
 
@@ -79,21 +79,22 @@ export class ContainerExecutor implements Executor {
   constructor(options: ContainerExecutorOptions) {
     const { log, registryConfig } = options
     this.#options = options
-    this.#engine = new Engine(options.engine ?? findEngine(process.env))
+    this.#engine = new Engine(options.engine ?? findEngine(process.env), options.loadTimeoutMs)
     this.#images = new Images({
       engine: this.#engine,
+      signal: this.#closed.signal,
       log,
       ...(registryConfig !== undefined && { registryConfig }),
     })
   }
 
-  /** Pulls the image, and fetches the artifact. */
+  /** Pulls the image. */
   prepare(deployment: Deployment): void {
     if (this.#closing !== undefined) return
     const preparing = async () => {
       const { image } = planContainer(deployment, this.#options.nodeImage)
       await this.#open()
-      await Promise.all([this.#images.ensure(image), this.#ensure(deployment)])
+      await this.#images.ensure(image)
     }
     // What fails here fails again at the load, and is told then.
     preparing().catch(() => {})
@@ -142,10 +143,15 @@ export class ContainerExecutor implements Executor {
 
   async #close(): Promise<void> {
     this.#closed.abort(closedError())
+    const { unloadTimeoutMs = 10_000, stopGraceMs = 5_000 } = this.#options
+    // What an engine that does not answer leaves behind, the next host removes.
+    const giveUp = () => this.#engine.close()
+    const timer = this.#clock.setTimer(giveUp, unloadTimeoutMs + stopGraceMs + CLOSE_MS)
     await Promise.allSettled(Array.from(this.#instances, instance => instance.unload()))
     await Promise.allSettled(this.#loads)
     const discards = Array.from(this.#containers, one => this.#starts.run(() => this.#discard(one)))
     await Promise.all(discards)
+    timer.cancel()
     this.#engine.close()
   }
 
@@ -156,20 +162,21 @@ export class ContainerExecutor implements Executor {
   /** Before the first container, what a dead host has left is removed. */
   #open(): Promise<void> {
     const { owner, log, runFolder } = this.#options
-    if (this.#opening === undefined) noteEngine(runFolder.path, this.#engine.address)
-    this.#opening ??= removeOrphans(this.#engine, owner, log).catch(error => {
+    this.#opening ??= (async () => {
+      // It removes much of the same.
+      await runFolder.cleared
+      await removeOrphans(this.#engine, owner, log)
+      // Not before: it is an engine, and nothing is in it yet.
+      noteEngine(runFolder.path, this.#engine.address)
+    })()
+    this.#opening.catch(() => {
       this.#opening = undefined
-      throw error
     })
     return this.#opening
   }
 
-  async #ensure({ code }: Deployment): Promise<void> {
-    if (code.kind === 'artifact') await this.#options.ensure(code)
-  }
-
   async #load(deployment: Deployment, plan: ContainerPlan): Promise<Instance> {
-    await Promise.all([this.#open(), this.#ensure(deployment)])
+    await this.#open()
     this.#refuseIfClosed()
     const shelf = this.#shelfOf(deployment)
     for (;;) {

@@ -6,10 +6,8 @@ import { nodeCommand, nodeReads } from './node-files.ts'
 
 /** Where a container finds the folder that it shares with the host. */
 const SHARED = '/run/fezz'
-/** Name of the one socket in it: a program's, or that of a runner's channel. */
-export const SOCKET_NAME = 'http.sock'
-/** Path of that socket within the container. */
-const SOCKET_PATH = `${SHARED}/${SOCKET_NAME}`
+/** The one socket in it, named as in run-folder.ts: a program's, or a runner's channel. */
+const SOCKET_PATH = `${SHARED}/http.sock`
 const IMAGE_PORT = 80
 const PROGRAM_PORT = 8080
 
@@ -69,14 +67,23 @@ function planProgram({ manifest, env }: Deployment, code: ProgramCode): Containe
     )
   }
   const [program = '', ...args] = code.command
+  // Who is not root may not connect to what root makes in a container, if not by the network.
+  const hasSocket = !network || process.getuid?.() === 0
   return {
     image,
     // A bare name is looked up in PATH, as a shell does it.
     command: [program.includes('/') ? resolve(code.folder, program) : program, ...args],
     workingFolder: code.folder,
-    env: { ...code.env, ...env, PORT: String(handlerPort), FEZZ_SOCKET: SOCKET_PATH },
+    env: {
+      ...code.env,
+      ...env,
+      PORT: String(handlerPort),
+      ...(hasSocket && { FEZZ_SOCKET: SOCKET_PATH }),
+      FEZZ_FUNCTION_ID: manifest.id,
+      FEZZ_FUNCTION_VERSION: manifest.version,
+    },
     reads: [code.folder, ...code.reads],
-    shared: SHARED,
+    ...(hasSocket && { shared: SHARED }),
     ...(network && { port: handlerPort }),
   }
 }

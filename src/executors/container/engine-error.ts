@@ -41,7 +41,7 @@ export function engineError(error: unknown, what: string, where: string): FezzEr
   if (error instanceof FezzError) return error
   const { code } = (error ?? {}) as { readonly code?: unknown }
   const message = UNREACHABLE.has(code)
-    ? `no container engine answers at ${where} (${code}); start Docker or podman's service, or say where it listens`
+    ? `no container engine answers at ${where} (${code}); start Docker or podman's service, or set containerEngine to where it listens`
     : `the container engine could not ${what}: ${engineMessage(error)}`
   return new FezzError('FUNCTION_LOAD_FAILED', message, { cause: error })
 }

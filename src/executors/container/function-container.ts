@@ -61,6 +61,7 @@ export class FunctionContainer {
   readonly #gone = new AbortController()
   #run: Run | undefined
   #isPaused = false
+  #printed: Readable | undefined
   #removing: Promise<void> | undefined
 
   constructor(id: string, options: FunctionContainerOptions) {
@@ -154,6 +155,10 @@ export class FunctionContainer {
     if (this.#run !== undefined) this.#run.isWanted = true
     try {
       await this.#options.engine.remove(this.id)
+    } catch (error) {
+      // Its end will not be heard of either.
+      this.#printed?.destroy()
+      throw error
     } finally {
       this.#gone.abort()
       await this.#run?.ended.promise
@@ -182,6 +187,7 @@ export class FunctionContainer {
   /** Resolves when nothing more will come. */
   #print(printed: Readable, output: OutputLog): Promise<void> {
     const frames = new PrintedFrames((stream, bytes) => output.write(stream, bytes))
+    this.#printed = printed
     printed.on('data', (chunk: Buffer) => frames.push(chunk))
     printed.on('error', () => {})
     return new Promise(resolve => {

@@ -11,7 +11,7 @@ export interface HealthCheckOptions {
   readonly sign: Sign
   readonly intervalMs: number
   readonly clock: Clock
-  /** Called once, after so many failures in a row. */
+  /** Called after so many failures in a row; again after as many more, unless it is stopped. */
   unhealthy(failures: number): void
 }
 
@@ -45,7 +45,8 @@ export class HealthCheck {
     const isHealthy = await probe(address, { sign, limitMs, clock, signal })
     if (signal.aborted) return
     this.#failures = isHealthy ? 0 : this.#failures + 1
-    if (this.#failures >= FAILURES) unhealthy(this.#failures)
-    else this.#timer = this.#schedule()
+    if (this.#failures > 0 && this.#failures % FAILURES === 0) unhealthy(this.#failures)
+    // What is to end it may have failed to.
+    if (!signal.aborted) this.#timer = this.#schedule()
   }
 }

@@ -14,6 +14,8 @@ const UNKNOWN = /manifest unknown|name unknown|not found|no such image|does not 
 
 export interface ImagesOptions {
   readonly engine: Engine
+  /** Gives up what is being pulled. */
+  readonly signal: AbortSignal
   /** A file such as Docker's config.json. */
   readonly registryConfig?: string
   readonly log: Logger
@@ -47,14 +49,15 @@ export class Images {
   }
 
   async #ensure(image: string): Promise<void> {
-    const { engine, registryConfig, log } = this.#options
+    const { engine, registryConfig, signal, log } = this.#options
     if (await engine.hasImage(image)) return
     const auth = registryConfig && (await registryAuth(registryConfig, image))
     log.info({ image }, 'pulling an image')
     try {
-      const error = await errorIn(await engine.pull(tagged(image), auth || undefined))
+      const error = await errorIn(await engine.pull(tagged(image), auth || undefined, signal))
       if (error !== undefined) throw new Error(error)
     } catch (error) {
+      signal.throwIfAborted()
       throw pullError(error, image, auth || undefined, engine.where)
     }
   }

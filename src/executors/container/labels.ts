@@ -2,7 +2,10 @@ import type { Deployment } from '../../function/contract.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { Engine, ListedContainer } from './engine.ts'
 import { isRunAlive, ownRun } from './host-run.ts'
+import { Turns } from './turns.ts'
 
+/** Removals at once: with more of them each would take longer than a call may. */
+const REMOVALS = 8
 const OWNER = 'fezz.owner'
 const RUN = 'fezz.run'
 
@@ -44,10 +47,11 @@ async function removeAll(
   orphans: readonly ListedContainer[],
   log: Logger,
 ): Promise<boolean> {
+  const turns = new Turns(REMOVALS)
   const removals = orphans.map(async ({ id, labels }) => {
     const fields = { container: id.slice(0, 12), functionId: labels['fezz.function'] }
     try {
-      await engine.remove(id)
+      await turns.run(() => engine.remove(id))
       log.info(fields, 'removed a container that a host left behind')
       return true
     } catch (err) {

@@ -1,5 +1,7 @@
-import { Client, type Dispatcher, Pool } from 'undici'
+import { type buildConnector, Client, type Dispatcher, Pool } from 'undici'
+import type { Clock } from '../../clock.ts'
 import { type Address, authorityOf } from './address.ts'
+import { dial } from './dial.ts'
 
 /**
  * How long a connection is kept that nothing uses. Short, because a server may close one just when
@@ -32,10 +34,10 @@ export class Connections {
   readonly #options: Client.Options
   readonly #pool: Pool
 
-  constructor(address: Address) {
+  constructor(address: Address, clock: Clock) {
     this.#origin = `http://${authorityOf(address)}`
     this.#options = {
-      ...('socketPath' in address && { socketPath: address.socketPath }),
+      ...('socketPath' in address && { connect: connectorTo(address, clock) }),
       keepAliveTimeout: KEEP_ALIVE_MS,
       keepAliveMaxTimeout: KEEP_ALIVE_MS,
       connectTimeout: CONNECT_TIMEOUT_MS,
@@ -67,6 +69,12 @@ export class Connections {
   }
 }
 
+function connectorTo(address: Address, clock: Clock): buildConnector.connector {
+  return (_options, callback) => {
+    dial(address, clock, callback)
+  }
+}
+
 function dispatch(
   dispatcher: Dispatcher,
   { method, target, fields, body }: OutgoingRequest,
@@ -79,8 +87,9 @@ function dispatch(
       headers: fields,
       // The types know no iterables, the documentation does.
       body: body as Uint8Array | null,
-      // Undici would else end the connection after HEAD, and after a DELETE with a body.
-      reset: false,
+      // Undici would else end the connection after a DELETE with a body. After HEAD it is to: a server
+      // that sends a body all the same must not have it taken for the answer to somebody else.
+      reset: method === 'HEAD',
     },
     handler,
   )

@@ -89,7 +89,8 @@ export class Exchange implements ResponseHandler {
   }
 
   onResponseData(controller: ResponseController, chunk: Buffer): void {
-    if (this.#isOver) return
+    // What must have no body may still bring one.
+    if (this.#isOver || this.#hasNoBody(this.#state as ResponseState)) return
     this.#receivedBytes += chunk.length
     if (this.#receivedBytes > this.#options.maxOutputBytes) {
       this.#failTooLarge()
@@ -161,7 +162,8 @@ function fieldsFrom(raw: readonly Buffer[]): string[] {
   const fields: string[] = []
   for (let at = 0; at < raw.length; at += 2) {
     // Space around a value is no part of it (RFC 9110, section 5.5); the parser leaves it behind.
-    fields.push(raw[at]!.toString('latin1').toLowerCase(), raw[at + 1]!.toString('latin1').trim())
+    const value = raw[at + 1]!.toString('latin1').replace(/^[ \t]+|[ \t]+$/g, '')
+    fields.push(raw[at]!.toString('latin1').toLowerCase(), value)
   }
   return fields
 }

@@ -41,7 +41,7 @@ export class HttpInstance implements Instance {
 
   constructor(options: HttpInstanceOptions) {
     this.#options = options
-    this.#connections = new Connections(options.address)
+    this.#connections = new Connections(options.address, options.clock)
     this.exited = new Promise(resolve => {
       void options.exited.then(exit => {
         this.#isDead = true

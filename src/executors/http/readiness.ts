@@ -1,8 +1,8 @@
-import { request } from 'node:http'
-import { connect } from 'node:net'
+import { type RequestOptions, request } from 'node:http'
 import { pause } from '../../backoff.ts'
 import type { Clock } from '../../clock.ts'
 import type { Address } from './address.ts'
+import { type Dialled, dial } from './dial.ts'
 
 /** Steps of the wait for a server that starts. */
 const FIRST_STEP_MS = 5
@@ -31,6 +31,8 @@ export interface ReadinessOptions {
   readonly sign: Sign
   readonly clock: Clock
   readonly signal: AbortSignal
+  /** Whether it is the server that is waited for which has shown the sign. Default: it is. */
+  isOwn?(): Promise<boolean>
 }
 
 /**
@@ -40,11 +42,12 @@ export interface ReadinessOptions {
  */
 export async function untilReady(
   address: Address,
-  { sign, clock, signal }: ReadinessOptions,
+  { sign, clock, signal, isOwn }: ReadinessOptions,
 ): Promise<void> {
   for (let stepMs = FIRST_STEP_MS; ; stepMs = Math.min(stepMs * 2, LAST_STEP_MS)) {
     signal.throwIfAborted()
-    if (await probe(address, { sign, clock, signal, limitMs: ATTEMPT_MS })) return
+    const isThere = await probe(address, { sign, clock, signal, limitMs: ATTEMPT_MS })
+    if (isThere && (isOwn === undefined || (await isOwn()))) return
     await pause(clock, stepMs, signal)
   }
 }
@@ -63,7 +66,10 @@ export function probe(
     }
     const giveUp = () => end(false)
     const timer = clock.setTimer(giveUp, limitMs)
-    const attempt = sign.kind === 'connection' ? connection(address, end) : ask(address, sign, end)
+    const attempt =
+      sign.kind === 'connection'
+        ? dial(address, clock, (...[error]) => end(error === null))
+        : ask(address, sign, clock, end)
     if (signal?.aborted) giveUp()
     else signal?.addEventListener('abort', giveUp)
   })
@@ -73,23 +79,28 @@ interface Attempt {
   destroy(): void
 }
 
-function connection(address: Address, end: (shown: boolean) => void): Attempt {
-  const to = 'socketPath' in address ? { path: address.socketPath } : address
-  return connect(to)
-    .on('connect', () => end(true))
-    .on('error', () => end(false))
-}
-
 /** `OPTIONS *` is made to see whether a server answers at all (RFC 9110, section 9.3.7). */
 function ask(
   address: Address,
   sign: Exclude<Sign, { kind: 'connection' }>,
+  clock: Clock,
   end: (shown: boolean) => void,
 ): Attempt {
   const what =
     sign.kind === 'health' ? { method: 'GET', path: sign.path } : { method: 'OPTIONS', path: '*' }
-  return request({ ...address, ...what, agent: false })
+  let connecting: Attempt | undefined
+  const createConnection: RequestOptions['createConnection'] = (_options, done) => {
+    connecting = dial(address, clock, done as Dialled)
+    return undefined
+  }
+  const asking = request({ ...what, createConnection })
     .on('response', ({ statusCode = 500 }) => end(sign.kind === 'answer' || statusCode < 500))
     .on('error', () => end(false))
     .end()
+  return {
+    destroy() {
+      connecting?.destroy()
+      asking.destroy()
+    },
+  }
 }

@@ -3,21 +3,19 @@ import { findField, isConnectionField, lowerName } from '../../http/web/fields.t
 import type { RequestSource } from '../../http/web/source.ts'
 
 /**
- * Fields that a program believes, and that only the host can vouch for; and `Expect`, which the
- * host has answered.
+ * Fields that a program believes, and that only the host can vouch for; `Expect`, which the host has
+ * answered; and `Proxy`, which CGI makes the variable HTTP_PROXY (https://httpoxy.org).
  */
 const OWN: ReadonlySet<string> = new Set([
   'expect',
   'forwarded',
   'host',
+  'proxy',
   'x-fezz-params',
-  'x-forwarded-for',
-  'x-forwarded-host',
-  'x-forwarded-port',
-  'x-forwarded-proto',
   'x-real-ip',
   'x-request-id',
 ])
+const FORWARDED = 'x-forwarded-'
 
 /**
  * The fields of a request as a program behind the host gets them: those from end to end as they
@@ -35,7 +33,7 @@ export function requestFields(source: RequestSource, context: FunctionContext): 
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at]!
     const lower = lowerName(name)
-    if (lower === undefined || OWN.has(lower) || isConnectionField(lower)) continue
+    if (lower === undefined || isOwn(lower) || isConnectionField(lower)) continue
     if (named?.includes(lower)) continue
     fields.push(name, rawHeaders[at + 1]!)
   }
@@ -48,6 +46,12 @@ export function requestFields(source: RequestSource, context: FunctionContext): 
     break
   }
   return fields
+}
+
+/** Also with `_` for `-`: to WSGI, PHP and CGI both are the same name. */
+function isOwn(lower: string): boolean {
+  const name = lower.includes('_') ? lower.replaceAll('_', '-') : lower
+  return OWN.has(name) || name.startsWith(FORWARDED)
 }
 
 /** What `Connection` names beside the usual (RFC 9110, section 7.6.1). */

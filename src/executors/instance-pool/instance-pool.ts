@@ -18,6 +18,8 @@ export interface InstancePoolOptions extends PoolBounds {
   readonly clock: Clock
   /** In [0, 1); spreads retries. */
   readonly random: () => number
+  /** Called for each instance that dies while others live: with the last one the pool exits itself. */
+  onDeath(exit: InstanceExit): void
   /** Called once, when it has no instance and will have none. */
   onEnded(): void
 }
@@ -206,9 +208,10 @@ export class InstancePool implements Instance {
       this.#exited.resolve(exit)
       return
     }
-    const { clock, log } = this.#options
+    const { clock, log, onDeath } = this.#options
     const nowMs = clock.now()
     const retryInMs = this.#retries.failed(nowMs, nowMs - member.loadedMs)
+    onDeath(exit)
     const { reason, cause: err } = exit
     log.error({ instances: this.#members.length, reason, retryInMs, err }, 'one instance died')
     if (this.#isStarted) this.#refill()

@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from '../../clock.ts'
-import type { Deployment, Instance } from '../../function/contract.ts'
+import type { Deployment, Instance, InstanceExit } from '../../function/contract.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { InstanceSource } from '../executor.ts'
 import { InstancePool } from './instance-pool.ts'
@@ -13,6 +13,8 @@ export interface PooledSourceOptions {
   readonly loadTimeoutMs: number
   /** How long a request or a `waitUntil` counts as use, unless the manifest says otherwise. */
   readonly functionTimeoutMs: number
+  /** Told of each instance of several that dies while others live. */
+  onDeath?(functionId: string, exit: InstanceExit): void
   /** Its children log with the functions' ids. */
   readonly log: Logger
   /** Default: the machine's. */
@@ -78,6 +80,7 @@ export class PooledSource implements InstanceSource {
       log: options.log.child({ functionId: manifest.id, version: manifest.version }),
       clock,
       random,
+      onDeath: exit => options.onDeath?.(manifest.id, exit),
       onEnded: () => this.#pools.delete(pool),
     })
     this.#pools.add(pool)

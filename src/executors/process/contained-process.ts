@@ -5,12 +5,14 @@ import { setPriority } from 'node:os'
 import type { Duplex, Readable } from 'node:stream'
 import type { InstanceExit } from '../../function/contract.ts'
 import type { Cgroup } from '../cgroup.ts'
-import { killMarked } from '../instance-folder.ts'
-import { killNow } from '../proc.ts'
+import { INSTANCE_VARIABLE, killMarked } from '../instance-folder.ts'
+import { killNow, listProcesses, wasGiven } from '../proc.ts'
 import type { ContainedWorld } from './contained-world.ts'
 import { commandLine, type Launch } from './launch.ts'
 import type { ProcessLimits } from './limits.ts'
+import { listeningPorts } from './listening-ports.ts'
 import type { Watched } from './process-watch.ts'
+import { WRAPPERS } from './sandbox.ts'
 import { TextTail } from './text-tail.ts'
 
 /** How a process ended. */
@@ -47,6 +49,8 @@ export class ContainedProcess {
   readonly #child: ChildProcess
   readonly #cgroup: Cgroup
   readonly #tail = new TextTail(TAIL_CHARS)
+  /** How many processes of a sandbox are before the program itself. */
+  readonly #wrappers: number
   #watched: Watched | undefined
   #verdict: { readonly reason: InstanceExit['reason']; readonly why: string } | undefined
 
@@ -55,6 +59,7 @@ export class ContainedProcess {
     const { folder, user, limits } = launch
     this.folder = folder
     this.#world = world
+    this.#wrappers = WRAPPERS[launch.sandboxing]
     let cgroup: Cgroup | undefined
     try {
       if (user !== undefined) {
@@ -98,6 +103,24 @@ export class ContainedProcess {
     return pid !== undefined && exitCode === null && signalCode === null
   }
 
+  /**
+   * Resolves with the TCP ports that it, or what it has started, listens on; with `undefined` where
+   * nobody can tell.
+   */
+  listeningPorts(): Promise<ReadonlySet<number> | undefined> {
+    const { pid } = this.#child
+    const processes = listProcesses()
+    const first = processes.find(entry => entry.pid === pid)
+    const marker = `${INSTANCE_VARIABLE}=${this.folder.marker}\0`
+    const own = processes.filter(
+      entry =>
+        entry.session === pid ||
+        // What was there before it cannot have come of it, and need not be looked into.
+        (first !== undefined && entry.startTime >= first.startTime && wasGiven(entry.pid, marker)),
+    )
+    return listeningPorts(own.map(entry => entry.pid))
+  }
+
   /** Sets other limits of memory, cores and processes than it was started with. */
   limit(limits: ProcessLimits): void {
     this.#cgroup.limit(limits)
@@ -107,9 +130,23 @@ export class ContainedProcess {
   /** Asks it to end (SIGTERM), and ends it after `graceMs`. */
   async terminate(graceMs: number): Promise<void> {
     const timer = this.#world.clock.setTimer(() => this.kill('killed', 'it did not end'), graceMs)
-    if (this.isRunning) this.#child.kill('SIGTERM')
+    if (this.isRunning) this.#askToEnd()
     await this.ended
     timer.cancel()
+  }
+
+  /** The tools around a sandbox would not pass a signal on. */
+  #askToEnd(): void {
+    const processes = listProcesses()
+    let target = this.pid
+    for (let left = this.#wrappers; left > 0; left--) {
+      target = processes.find(({ parent }) => parent === target)?.pid ?? this.pid
+    }
+    try {
+      process.kill(target, 'SIGTERM')
+    } catch {
+      // It has just ended.
+    }
   }
 
   /** Ends it with all that it has started, at once. The first reason stays. */

@@ -7,7 +7,8 @@ import { type AddressInfo, createServer } from 'node:net'
  */
 export async function freePort(): Promise<number> {
   const server = createServer()
-  server.listen(0, '127.0.0.1')
+  // Exclusive: a worker of node:cluster would else ask its supervisor for the port.
+  server.listen({ port: 0, host: '127.0.0.1', exclusive: true })
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   server.close()

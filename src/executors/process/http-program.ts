@@ -96,7 +96,7 @@ async function exitOf(process: ContainedProcess): Promise<InstanceExit> {
 async function firstReady(
   process: ContainedProcess,
   addresses: readonly Address[],
-  { functionId, loadTimeoutMs, clock }: HttpProgramOptions,
+  { functionId, network, loadTimeoutMs, clock }: HttpProgramOptions,
 ): Promise<Address> {
   const done = new AbortController()
   const { promise: failure, reject } = Promise.withResolvers<never>()
@@ -110,12 +110,16 @@ async function firstReady(
       ),
     ),
   )
-  const timer = clock.setTimer(() => {
-    const message = `the program of function "${functionId}" did not listen on PORT or FEZZ_SOCKET within ${loadTimeoutMs} ms`
-    reject(new FezzError('FUNCTION_TIMEOUT', message))
+  const timer = clock.setTimer(async () => {
+    const where = network ? 'PORT or FEZZ_SOCKET' : 'FEZZ_SOCKET, all it has without a network,'
+    const message = `the program of function "${functionId}" did not listen on ${where} within ${loadTimeoutMs} ms`
+    reject(new FezzError('FUNCTION_TIMEOUT', `${message}${await insteadOf(addresses, process)}`))
   }, loadTimeoutMs)
   const ready = addresses.map(async address => {
-    await untilReady(address, { sign: { kind: 'connection' }, clock, signal })
+    // Whoever else has the port must not be taken for the program.
+    const isOwn = async () =>
+      !('port' in address) || (await process.listeningPorts())?.has(address.port) !== false
+    await untilReady(address, { sign: { kind: 'connection' }, clock, signal, isOwn })
     return address
   })
   for (const attempt of ready) attempt.catch(() => {})
@@ -125,4 +129,16 @@ async function firstReady(
     timer.cancel()
     done.abort()
   }
+}
+
+/** What a program does instead of listening where it is looked for, as far as that can be seen. */
+async function insteadOf(
+  addresses: readonly Address[],
+  process: ContainedProcess,
+): Promise<string> {
+  const ports = await process.listeningPorts()
+  if (ports === undefined || ports.size === 0) return ''
+  if (addresses.some(address => 'port' in address && ports.has(address.port))) return ''
+  const [port] = ports
+  return `; it listens on port ${port}: have it use PORT, or write handlerPort: ${port}`
 }

@@ -7,6 +7,7 @@ import type { Channel } from '../channel/channel.ts'
 import type { ToHost, ToRunner } from '../channel/messages.ts'
 import type { RunnerHandle } from '../channel/runner-handle.ts'
 import { SocketChannel } from '../channel/socket-channel.ts'
+import { untilReset } from '../channel/until-reset.ts'
 import { ContainedProcess } from './contained-process.ts'
 import type { ContainedWorld } from './contained-world.ts'
 import { baseEnvironment, type Environment } from './environment.ts'
@@ -91,21 +92,4 @@ export function packageFolder(): string {
     folder = resolve(folder, '..')
   }
   return folder
-}
-
-/** That the socket of a process was reset tells no more than that the process has ended. */
-export function untilReset<Sent, Received>(
-  channel: Channel<Sent, Received>,
-): Channel<Sent, Received> {
-  return {
-    send: message => channel.send(message),
-    receive: listener => channel.receive(listener),
-    closed: channel.closed.then(cause => (isReset(cause) ? undefined : cause)),
-    close: () => channel.close(),
-  }
-}
-
-function isReset(cause: unknown): boolean {
-  const { code } = (cause ?? {}) as NodeJS.ErrnoException
-  return code === 'ECONNRESET' || code === 'EPIPE'
 }

@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from '../../clock.ts'
 import { FezzError } from '../../errors.ts'
-import type { ArtifactCode, Deployment, Instance } from '../../function/contract.ts'
+import type { Deployment, Instance } from '../../function/contract.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import { Cgroups } from '../cgroups.ts'
 import { type ArtifactDeployment, RemoteInstance } from '../channel/remote-instance.ts'
@@ -23,8 +23,6 @@ import { resolveUser } from './user.ts'
 import { WarmRunners } from './warm-runners.ts'
 
 export interface ProcessExecutorOptions {
-  /** Makes the code of an artifact present on this machine; see `RemoteArtifacts.ensure`. */
-  ensure(code: ArtifactCode): Promise<void>
   readonly log: Logger
   /** Closed by its owner, after this executor. */
   readonly runFolder: RunFolder
@@ -167,10 +165,9 @@ export class ProcessExecutor implements Executor {
   }
 
   async #loadArtifact(deployment: ArtifactDeployment): Promise<Instance> {
-    const { manifest, code } = deployment
+    const { manifest } = deployment
     const plan = this.#planArtifact(deployment)
     await this.#sandboxes.pass(manifest.id, { ...plan, command: [], cwd: '' })
-    await this.#options.ensure(code)
     this.#refuseIfClosed()
     const runner = this.#runnerFor(deployment, plan)
     this.#printTo(this.#outputOf(manifest.id), this.#track(runner.process))

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../../clock.ts'
-import { listProcesses, type ProcessEntry } from '../proc.ts'
+import { countTasks, listProcesses, type ProcessEntry } from '../proc.ts'
 
 /** What is watched: one process and all that came of it. */
 export interface Watched {
@@ -14,6 +14,8 @@ export interface Watched {
 const EVERY_MS = 50
 /** A look at a machine full of processes must not take more of the host's time than this share. */
 const MAX_SHARE = 1 / 20
+/** So many more tasks are looked into at once: a fork bomb outruns whoever takes his time. */
+const BURST_TASKS = 64
 
 /**
  * Holds bounds where no control group does, by looking at /proc. One look serves all. What once
@@ -24,6 +26,8 @@ export class ProcessWatch {
   readonly #clock: Clock
   readonly #families = new Map<Watched, Family>()
   #timer: Timer | undefined
+  #dueMs = 0
+  #tasks = 0
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -31,7 +35,7 @@ export class ProcessWatch {
 
   add(watched: Watched): void {
     this.#families.set(watched, new Family(watched.pid))
-    this.#timer ??= this.#clock.setTimer(() => this.#look(), EVERY_MS)
+    this.#timer ??= this.#clock.setTimer(() => this.#lookIfDue(), EVERY_MS)
   }
 
   /** Forgets it. @returns the pids of its family that still run, itself included */
@@ -46,14 +50,20 @@ export class ProcessWatch {
     return family.among(listProcesses()).map(({ pid }) => pid)
   }
 
+  #lookIfDue(): void {
+    const isDue = this.#clock.now() >= this.#dueMs || countTasks() > this.#tasks + BURST_TASKS
+    if (isDue) this.#look()
+    if (this.#families.size === 0) return
+    this.#timer = this.#clock.setTimer(() => this.#lookIfDue(), EVERY_MS)
+  }
+
   #look(): void {
     const startedMs = this.#clock.now()
     const processes = listProcesses()
     for (const [watched, family] of this.#families) compare(watched, family.among(processes))
-    if (this.#families.size === 0) return
-    const tookMs = this.#clock.now() - startedMs
-    const waitMs = Math.max(EVERY_MS, tookMs / MAX_SHARE)
-    this.#timer = this.#clock.setTimer(() => this.#look(), waitMs)
+    const endedMs = this.#clock.now()
+    this.#dueMs = endedMs + (endedMs - startedMs) / MAX_SHARE
+    this.#tasks = countTasks()
   }
 }
 

@@ -8,6 +8,14 @@ import { noNetworkPrefix, unsharePrefix } from './unshare.ts'
 /** How a process is kept apart. */
 export type Sandboxing = 'none' | 'no-network' | 'bwrap' | 'unshare'
 
+/** How many processes each of them puts between the one that is started and the program. */
+export const WRAPPERS: Readonly<Record<Sandboxing, number>> = {
+  none: 0,
+  'no-network': 0,
+  bwrap: 2,
+  unshare: 1,
+}
+
 /** What a manifest asks for that the machine cannot do must not be left out in silence. */
 export function sandboxingFor(
   functionId: string,

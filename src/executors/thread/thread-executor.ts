@@ -32,6 +32,9 @@ export interface ThreadExecutorOptions {
   readonly killGraceMs?: number
 }
 
+/** With less, V8 may end the whole process while the thread starts. */
+const MIN_HEAP_BYTES = 16 * 2 ** 20
+
 /**
  * Runs each instance in a thread of its own. A loop that never ends, a heap that is full and
  * `process.exit()` end that instance alone. No security boundary: threads share the process, its
@@ -58,12 +61,13 @@ export class ThreadExecutor implements Executor {
   }
 
   prepare(deployment: Deployment): void {
-    if (isArtifact(deployment)) this.#pool.prepare(deployment)
+    if (isArtifact(deployment) && this.#hasRoom(deployment)) this.#pool.prepare(deployment)
   }
 
   async load(deployment: Deployment): Promise<Instance> {
     this.#refuseIfClosed()
     if (!isArtifact(deployment)) throw foreignCode(deployment)
+    if (!this.#hasRoom(deployment)) throw noRoom(deployment)
     const { log, clock } = this.#options
     const thread = this.#pool.take(deployment)
     thread.adopt(new OutputLog({ log, clock, functionId: deployment.manifest.id }))
@@ -101,6 +105,10 @@ export class ThreadExecutor implements Executor {
     return this.close()
   }
 
+  #hasRoom(deployment: Deployment): boolean {
+    return (this.#pool.limitOf(deployment) ?? MIN_HEAP_BYTES) >= MIN_HEAP_BYTES
+  }
+
   #refuseIfClosed(): void {
     if (this.#closing !== undefined) throw new FezzError('DRAINING', 'the executor is closed')
   }
@@ -108,6 +116,13 @@ export class ThreadExecutor implements Executor {
 
 function isArtifact(deployment: Deployment): deployment is ArtifactDeployment {
   return deployment.code.kind === 'artifact'
+}
+
+function noRoom({ manifest }: Deployment): FezzError {
+  return new FezzError(
+    'INVALID_MANIFEST',
+    `Function "${manifest.id}": memory is too little for a thread; write at least "${MIN_HEAP_BYTES / 2 ** 20}MiB"`,
+  )
 }
 
 function foreignCode({ manifest, code }: Deployment): FezzError {

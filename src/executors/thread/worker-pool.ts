@@ -42,7 +42,7 @@ export class WorkerPool {
 
   /** Replaces what was taken for `deployment`, unless it has been forgotten. */
   refill(deployment: Deployment): void {
-    const shelf = this.#shelves.get(this.#limitOf(deployment))
+    const shelf = this.#shelves.get(this.limitOf(deployment))
     if (!shelf?.deployments.has(deployment)) return
     while (shelf.idle.size < this.#options.warm) {
       const thread = new WorkerThread(shelf.maxHeapBytes)
@@ -64,7 +64,7 @@ export class WorkerPool {
 
   /** Ends the idle threads that only `deployment` was for. Harmless for one that is not known. */
   async forget(deployment: Deployment): Promise<void> {
-    const shelf = this.#shelves.get(this.#limitOf(deployment))
+    const shelf = this.#shelves.get(this.limitOf(deployment))
     shelf?.deployments.delete(deployment)
     if (shelf === undefined || shelf.deployments.size > 0) return
     this.#shelves.delete(shelf.maxHeapBytes)
@@ -79,12 +79,13 @@ export class WorkerPool {
     await Promise.all(shelves.map(empty))
   }
 
-  #limitOf({ manifest }: Deployment): number | undefined {
+  /** Heap of a thread for `deployment`; undefined: V8's own bound. */
+  limitOf({ manifest }: Deployment): number | undefined {
     return manifest.execution.memoryBytes ?? this.#options.maxHeapBytes
   }
 
   #shelfOf(deployment: Deployment): Shelf {
-    const maxHeapBytes = this.#limitOf(deployment)
+    const maxHeapBytes = this.limitOf(deployment)
     let shelf = this.#shelves.get(maxHeapBytes)
     if (shelf === undefined) {
       shelf = { maxHeapBytes, deployments: new Set(), idle: new Set() }

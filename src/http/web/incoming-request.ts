@@ -135,18 +135,15 @@ export class IncomingRequest {
       sourceOf: request => request.#source,
       abortRequest: (request, reason = new DOMException('Aborted', 'AbortError')) => {
         request.#abortListener?.(reason)
-        request.#abortListener = undefined
         if (request.#controller === undefined) request.#abortReason ??= reason
         else request.#controller.abort(reason)
       },
       onRequestAbort: (request, listener) => {
+        request.#abortListener = listener
         const aborted = request.#abortReason ?? request.#controller?.signal.reason
         if (aborted !== undefined) return listener(aborted)
-        request.#abortListener = listener
         request.#source.onAbort(() => {
-          const waiting = request.#abortListener
-          request.#abortListener = undefined
-          waiting?.(new DOMException('The client has left', 'AbortError'))
+          request.#abortListener?.(new DOMException('The client has left', 'AbortError'))
         })
       },
     }
@@ -174,8 +171,9 @@ export const sourceOf = friends.sourceOf
 export const abortRequest = friends.abortRequest
 
 /**
- * Calls `listener` once when the request is aborted or its client leaves, at once if it is aborted
- * already: what `signal` tells, without the cost of one. For one listener; a second replaces it.
+ * Calls `listener` when the request is aborted and when its client leaves, at once if it is aborted
+ * already: what `signal` tells, without the cost of one. Unlike that it tells of both: a client may
+ * leave before the deadline passes. For one listener; a second replaces it.
  */
 export const onRequestAbort = friends.onRequestAbort
 

@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { FezzError } from '../../errors.ts'
 
 const TEMPORARY = '.tmp'
+/** Who runs as another user finds his own folder; nobody can look for those of others. */
+const MODE_PASSABLE = 0o711
 /** No build takes longer; what is older was left by a host that was killed. */
 const LEFTOVER_MS = 24 * 3_600_000
 
@@ -30,7 +32,8 @@ export async function buildOnce(
   if (await exists(path)) return { path, isNew: false }
   const temporary = join(folder, `${key}.${randomUUID()}${TEMPORARY}`)
   try {
-    await mkdir(temporary, { recursive: true })
+    await mkdir(folder, { recursive: true, mode: MODE_PASSABLE })
+    await mkdir(temporary)
     await removeLeftovers(folder)
     await build(temporary)
     await rename(temporary, path).catch(async error => {

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path'
 import { FezzError } from '../../errors.ts'
 import { sha256Of } from '../inputs.ts'
 import { buildOnce } from './build-folder.ts'
-import { runTool, toolEnvironment } from './run-tool.ts'
+import { runTool, toolEnvironment, withoutSecrets } from './run-tool.ts'
 import type { Runtime } from './runtime.ts'
 import { copyFiles, type SourceFile, type SourceFiles } from './source-files.ts'
 import { fillAll, fillValues, type Variables } from './template.ts'
@@ -116,7 +116,7 @@ export class ProgramBuilder {
       const { isOk, failure = '', output } = await runTool(fillAll(step, known), { cwd, env })
       if (isOk) continue
       // The copy is gone when this is read; the sources are not.
-      const text = output.replaceAll(cwd, folder).trim()
+      const text = withoutSecrets(output, env).replaceAll(cwd, folder).trim()
       const lines = [...text.split('\n').slice(-MAX_LINES), failure].filter(line => line !== '')
       throw new FezzError(
         'BUILD_FAILED',

@@ -55,6 +55,19 @@ export function toolEnvironment(
   return { ...(Object.fromEntries(own) as Record<string, string>), PATH: toolPath(), ...set }
 }
 
+const SECRET_NAME = /token|secret|password|passwd|_auth|credential/i
+/** What is shorter is no secret, and may be part of any word. */
+const MIN_SECRET_CHARACTERS = 6
+const USER_IN_URL = /\b([a-z][a-z\d+.-]*:\/\/)[^\s/?#@]+@/gi
+
+/** What a tool has said, without what it was entrusted with: credentials in addresses, and by name. */
+export function withoutSecrets(text: string, env: Readonly<Record<string, string>>): string {
+  return Object.entries(env)
+    .filter(([name, value]) => SECRET_NAME.test(name) && value.length >= MIN_SECRET_CHARACTERS)
+    .reduce((rest, [, secret]) => rest.replaceAll(secret, '[redacted]'), text)
+    .replace(USER_IN_URL, '$1[redacted]@')
+}
+
 /** Node's own folder comes first: what npm builds must fit the Node that will run it. */
 function toolPath(): string {
   return [dirname(process.execPath), process.env['PATH']].join(delimiter)

@@ -112,7 +112,7 @@ async function walk(top: string, folder: string, leaveOut: ReadonlySet<string>):
 /** What it points to would be missing from the copy, or be the one file that is not copied. */
 function refuseLeadingOut(folder: string, path: string, target: string): void {
   const way = relative(folder, resolve(folder, dirname(path), target))
-  if (!isAbsolute(target) && !way.startsWith('..')) return
+  if (!isAbsolute(target) && way !== '..' && !way.startsWith('../')) return
   throw new FezzError(
     'BUILD_FAILED',
     `${join(folder, path)} is a link that leads out of the folder, to ${target}; put the file itself there`,

@@ -18,8 +18,8 @@ export type SupervisorConfig = Pick<
 const BACKOFF = { firstMs: 100, maxMs: 30_000 }
 /** A worker that has lived as long was not at fault when it started. */
 const STABLE_MS = 10_000
-/** How much longer than its own limits a worker may take to end. */
-const GRACE_MS = 5_000
+/** How much longer than its own limits a worker may take to end, its executors included. */
+const GRACE_MS = 25_000
 
 /**
  * Runs this very program several times, as workers that serve one port together (node:cluster, the

@@ -150,9 +150,13 @@ export class WorkerProcess {
 
 function parsed(report: string): StuckReport | undefined {
   try {
-    return JSON.parse(report)
+    const found = JSON.parse(report) as Partial<StuckReport> | null
+    const { stuckMs, stack, functions } = found ?? {}
+    const isReport =
+      typeof stuckMs === 'number' && typeof stack === 'string' && Array.isArray(functions)
+    return isReport ? { stuckMs, stack, functions } : undefined
   } catch {
-    // Nothing was written, or not all of it.
+    // Nothing was written, or not all of it, or by the function that was stuck.
     return undefined
   }
 }

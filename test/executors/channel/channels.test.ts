@@ -71,6 +71,30 @@ describe.each<[string, MakePair]>([
     }
   })
 
+  it('ends with the cause when its listener throws, and hands it no more', async () => {
+    const { near, far } = await makePair()
+    const seen: Item[] = []
+    near.send({ number: 0 })
+    far.receive(item => {
+      seen.push(item)
+      if (item.number === 1) throw new Error('not that')
+    })
+    for (const number of [1, 2]) near.send({ number })
+    expect(await far.closed).toMatchObject({ message: 'not that' })
+    await near.closed
+    expect(numbers(seen)).toEqual([0, 1])
+  })
+
+  it('ends with the cause when something cannot be sent', async () => {
+    const { near, far } = await makePair()
+    near.send({ number: (() => 1) as never })
+    expect(await near.closed).toMatchObject({
+      message: expect.stringContaining('could not be cloned'),
+    })
+    await far.closed
+    near.send({ number: 2 })
+  })
+
   it('takes what is sent after its end, and does nothing with it', async () => {
     const { near, far } = await makePair()
     const seen: Item[] = []

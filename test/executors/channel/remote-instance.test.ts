@@ -1,111 +1,14 @@
-import { describe, expect, it, onTestFinished } from 'vitest'
-import type { Channel } from '../../../src/executors/channel/channel.ts'
-import type { ToHost, ToRunner } from '../../../src/executors/channel/messages.ts'
-import { RemoteInstance } from '../../../src/executors/channel/remote-instance.ts'
-import type { RunnerHandle } from '../../../src/executors/channel/runner-handle.ts'
-import type { ArtifactCode, FunctionContext, InstanceExit } from '../../../src/function/contract.ts'
-import { checkManifest } from '../../../src/function/manifest-schema.ts'
+import { describe, expect, it } from 'vitest'
+import type { FunctionContext } from '../../../src/function/contract.ts'
 import { abortRequest, toIncoming } from '../../../src/http/web/incoming-request.ts'
-import { createLogger } from '../../../src/telemetry/logger.ts'
-import { FakeClock } from '../../helpers/fake-clock.ts'
-import { portPair } from './pairs.ts'
-
-const code: ArtifactCode = {
-  kind: 'artifact',
-  sha256: '0'.repeat(64),
-  folder: '/nowhere',
-  exportName: 'default',
-  entry: '/nowhere/hello.ts',
-}
-const deployment = { manifest: checkManifest({ id: 'hello' }, 'test'), code, env: {} }
-
-const context = {
-  params: {},
-  requestId: 'r',
-  traceparent: undefined,
-  waitUntil() {},
-} as unknown as FunctionContext
-
-/** A runner that does what the test says, and takes down what it was told. */
-class ScriptedRunner implements RunnerHandle {
-  readonly channel: Channel<ToRunner, ToHost>
-  readonly far: Channel<ToHost, ToRunner>
-  readonly heard: ToRunner[] = []
-  kills = 0
-  readonly #ended = Promise.withResolvers<InstanceExit>()
-  #waiting: { readonly type: ToRunner['type']; readonly found: () => void } | undefined
-
-  constructor() {
-    const { near, far } = portPair<ToRunner, ToHost>()
-    this.channel = near
-    this.far = far
-    far.receive(message => {
-      this.heard.push(message)
-      if (this.#waiting?.type === message.type) this.#waiting.found()
-    })
-  }
-
-  get ended(): Promise<InstanceExit> {
-    return this.#ended.promise
-  }
-
-  /** Waits for a message of this type, if none has come yet. */
-  async hears(type: ToRunner['type']): Promise<void> {
-    if (this.heard.some(message => message.type === type)) return
-    await new Promise<void>(found => {
-      this.#waiting = { type, found }
-    })
-  }
-
-  tell(...messages: ToHost[]): void {
-    for (const message of messages) this.far.send(message)
-  }
-
-  die(exit: InstanceExit): void {
-    this.far.close()
-    this.#ended.resolve(exit)
-  }
-
-  async kill(): Promise<void> {
-    this.kills++
-    this.die({ reason: 'crash', cause: new Error('exit code 1') })
-  }
-}
-
-function setup() {
-  const clock = new FakeClock()
-  const runner = new ScriptedRunner()
-  const lines: Record<string, unknown>[] = []
-  const log = createLogger({
-    level: 'info',
-    destination: { write: line => lines.push(JSON.parse(line)) },
-  })
-  const options = { log, clock, loadTimeoutMs: 30_000, unloadTimeoutMs: 10_000, killGraceMs: 500 }
-  const loading = RemoteInstance.load(deployment, runner, options)
-  loading.catch(() => {})
-  onTestFinished(() => expect(clock.pending, 'timers left').toBe(0))
-  return { clock, runner, lines, loading }
-}
-
-async function loaded() {
-  const world = setup()
-  world.runner.tell({ type: 'loaded' })
-  const instance = await world.loading
-  const send = () => {
-    const request = toIncoming(new Request('http://localhost/'))
-    const answer = instance.fetch(request, context)
-    answer.catch(() => {})
-    return { request, answer }
-  }
-  return { ...world, instance, send }
-}
+import { context, loaded, setup, unloadOf } from './scripted-runner.ts'
 
 const timeout = () => new DOMException('too late', 'TimeoutError')
 const gone = { code: 'INSTANCE_EXITED' }
 
 describe('RemoteInstance', () => {
   it('tells what it loads, and the levels that the log writes', async () => {
-    const { runner } = await loaded()
+    const { runner, deployment } = await loaded()
     await runner.hears('load')
     expect(runner.heard).toEqual([
       { type: 'load', ...deployment, logLevels: ['error', 'warn', 'info'] },
@@ -151,7 +54,7 @@ describe('RemoteInstance', () => {
     await clock.advance(1)
     const exit = await instance.exited
     expect(exit).toMatchObject({ reason: 'killed', cause: { code: 'FUNCTION_TIMEOUT' } })
-    await expect(late.answer).rejects.toMatchObject(gone)
+    await expect(late.answer).rejects.toMatchObject({ name: 'TimeoutError' })
     await expect(neighbour.answer).rejects.toMatchObject(gone)
     expect(order).toEqual(['exited', 'failed'])
     expect(runner.kills).toBeGreaterThan(0)
@@ -225,10 +128,3 @@ describe('RemoteInstance', () => {
     expect(runner.kills).toBe(1)
   })
 })
-
-async function unloadOf(instance: RemoteInstance, runner: ScriptedRunner): Promise<void> {
-  const unloading = instance.unload()
-  await runner.hears('unload')
-  runner.tell({ type: 'unloaded' })
-  await unloading
-}

@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { FezzError } from '../../../src/errors.ts'
-import { fromSentError, toSentError } from '../../../src/executors/channel/sent-error.ts'
+import {
+  fromSentError,
+  fromThrown,
+  toSentError,
+} from '../../../src/executors/channel/sent-error.ts'
 
 const travelled = (error: unknown) => fromSentError(structuredClone(toSentError(error)))
 
@@ -63,9 +67,35 @@ describe('an error that travels', () => {
     expect(travelled(Object.assign(new Error('no'), { name })).name).toBe('() => {}')
   })
 
+  it('is cut where it is longer than anyone reads', () => {
+    const error = new Error('x'.repeat(1_000_000))
+    expect(JSON.stringify(toSentError(error)).length).toBeLessThan(200_000)
+  })
+
   it('ends where its causes go round', () => {
     const error = new Error('round')
     error.cause = error
     expect(travelled(error).cause).toMatchObject({ message: 'round' })
   })
+})
+
+describe('what a function has thrown', () => {
+  const thrown = (error: unknown) => fromThrown(structuredClone(toSentError(error)))
+
+  it('may blame the client', () => {
+    const error = new FezzError('TOO_MANY_REQUESTS', 'slow down', {
+      headers: { 'retry-after': '7' },
+    })
+    expect(thrown(error)).toBeInstanceOf(FezzError)
+    expect(thrown(error)).toMatchObject({ status: 429, headers: { 'retry-after': '7' } })
+  })
+
+  it.each(['INSTANCE_EXITED', 'BAD_RESPONSE', 'INTERNAL'] as const)(
+    'does not speak for its instance or the host: %s',
+    code => {
+      const error = thrown(new FezzError(code, 'secret'))
+      expect(error).not.toBeInstanceOf(FezzError)
+      expect(error).toMatchObject({ message: 'secret', cause: { code } })
+    },
+  )
 })

@@ -52,7 +52,6 @@ export class Containers implements AsyncDisposable {
     this.#base = base
     this.owner = options.owner ?? ownName()
     this.executor = new ContainerExecutor({
-      ensure: async () => {},
       log: createLogger({ level: 'debug', destination }),
       runFolder,
       owner: this.owner,

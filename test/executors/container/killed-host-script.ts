@@ -7,7 +7,6 @@ import { createLogger } from '../../../src/telemetry/logger.ts'
 const [socketPath = '', image = '', owner = '', folder = ''] = process.argv.slice(2)
 const log = createLogger({ level: 'silent' })
 const executor = new ContainerExecutor({
-  ensure: async () => {},
   log,
   runFolder: await RunFolder.open({ folder, log }),
   owner,

@@ -1,5 +1,6 @@
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
@@ -9,6 +10,7 @@ import { describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/clock.ts'
 import { FezzError } from '../../../src/errors.ts'
 import { HttpInstance } from '../../../src/executors/http/http-instance.ts'
+import { probe } from '../../../src/executors/http/readiness.ts'
 import type { InstanceExit } from '../../../src/function/contract.ts'
 import { abortRequest, IncomingRequest } from '../../../src/http/web/incoming-request.ts'
 import { adoptResponse, takeOutgoing } from '../../../src/http/web/outgoing.ts'
@@ -62,6 +64,9 @@ describe('a request to a server', () => {
         ...['X-Forwarded-Proto', 'gopher', 'X-Forwarded-Port', '1', 'X-Request-Id', 'forged'],
         ...['X-Fezz-Params', '{}', 'Expect', '100-continue', 'traceparent', '00-1-2-01'],
         ...['Cookie', 'a=1', 'Cookie', 'b=2', 'X-Latin', '\xe9'],
+        // To WSGI and CGI a name with _ is the same as with -, and Proxy is HTTP_PROXY.
+        ...['X_Forwarded_For', '6.6.6.6', 'x_fezz-params', '{}', 'X-Forwarded-Prefix', '/admin'],
+        ...['Proxy', 'http://6.6.6.6', 'x_own', 'kept'],
       ],
     })
     const response = await served.instance.fetch(request, {
@@ -72,7 +77,7 @@ describe('a request to a server', () => {
     expect(fields).toEqual([
       ...['host', 'functions.example', 'connection', 'keep-alive', 'X-Twice', 'a', 'x-twice', 'b'],
       ...['traceparent', '00-1-2-01', 'Cookie', 'a=1', 'Cookie', 'b=2', 'X-Latin', '\xe9'],
-      ...['x-forwarded-for', '192.0.2.1', 'x-forwarded-proto', 'https'],
+      ...['x_own', 'kept', 'x-forwarded-for', '192.0.2.1', 'x-forwarded-proto', 'https'],
       ...['x-forwarded-host', 'functions.example', 'x-request-id', 'request-1'],
       ...['x-fezz-params', '{"name":"Zo\\u00eb","*":"a/b"}'],
     ])
@@ -158,6 +163,45 @@ describe('a request to a server', () => {
     await instance.unload()
     server.close()
     await once(server, 'close')
+    rmSync(folder, { recursive: true })
+  })
+
+  it('waits for a place where the queue of a unix socket is short', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'fezz-http-'))
+    const socketPath = join(folder, 'server.sock')
+    // A process of its own: this one accepts as fast as it connects.
+    const script = `const server = require('node:http').createServer((_, response) => {
+      for (const end = Date.now() + 2; Date.now() < end; );
+      response.end('served')
+    })
+    server.listen({ path: ${JSON.stringify(socketPath)}, backlog: 1 }, () => console.log('up'))`
+    const server = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+    await once(server.stdout, 'data')
+    const address = { socketPath }
+    const exited = new Promise<InstanceExit>(() => {})
+    const instance = new HttpInstance({ address, end: async () => {}, exited, clock: systemClock })
+    const answers = Array.from({ length: 50 }, async () => (await call(instance, '/')).text())
+    expect(new Set(await Promise.all(answers))).toEqual(new Set(['served']))
+    await instance.unload()
+    server.kill()
+    await once(server, 'exit')
+    rmSync(folder, { recursive: true })
+  })
+
+  it('does not follow a link in place of a unix socket, which may lead to anybody', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'fezz-http-'))
+    const engine = createServer(mirror).listen(join(folder, 'engine.sock'))
+    await once(engine, 'listening')
+    symlinkSync('engine.sock', join(folder, 'server.sock'))
+    const address = { socketPath: join(folder, 'server.sock') }
+    const exited = new Promise<InstanceExit>(() => {})
+    const instance = new HttpInstance({ address, end: async () => {}, exited, clock: systemClock })
+    await expect(call(instance, '/containers/json')).rejects.toMatchObject({ code: 'BAD_RESPONSE' })
+    const sign = { kind: 'answer' } as const
+    expect(await probe(address, { sign, limitMs: 5_000, clock: systemClock })).toBe(false)
+    await instance.unload()
+    engine.close()
+    await once(engine, 'close')
     rmSync(folder, { recursive: true })
   })
 
@@ -255,6 +299,27 @@ describe('a response from a server', () => {
     expect(await outgoing('/204')).toMatchObject({ status: 204, body: null })
     expect(await outgoing('/304')).toMatchObject({ status: 304, body: null })
     expect((await outgoing('/304')).headers).toContain('content-length')
+  })
+
+  it('loses the body that a 205 must not have, however long', async () => {
+    await using served = await serve((_, res) => {
+      res.writeHead(205)
+      for (let round = 0; round < 100; round++) res.write(KIB_65)
+      res.end()
+    })
+    const response = await call(served.instance, '/')
+    expect(takeOutgoing(adoptResponse(response))).toMatchObject({ status: 205, body: null })
+  })
+
+  it('keeps every byte of its fields but the space around them', async () => {
+    await using served = await servePeer(socket => {
+      socket.once('data', () => {
+        // The last letter in UTF-8 ends with the byte of a no-break space in Latin-1.
+        socket.end('HTTP/1.1 200 OK\r\nX-Name: \t voilà \r\nContent-Length: 0\r\n\r\n')
+      })
+    })
+    const value = (await call(served.instance, '/')).headers.get('x-name') as string
+    expect(Buffer.from(value, 'latin1').toString()).toBe('voilà')
   })
 
   it('comes after informational ones, which are left out', async () => {
@@ -410,11 +475,25 @@ const free = () => new Promise(resolve => setTimeout(resolve, 5))
 describe('connections', () => {
   it('are used again', async () => {
     await using served = await serve((_, res) => res.end('fine'))
-    for (const method of ['GET', 'POST', 'HEAD', 'DELETE', 'GET']) {
+    for (const method of ['GET', 'POST', 'DELETE', 'GET']) {
       await (await call(served.instance, '/', { method })).text()
       await free()
     }
     expect(served.connections).toBe(1)
+  })
+
+  it('are not used again after HEAD, whose answer may wrongly have a body', async () => {
+    await using served = await servePeer(socket => {
+      socket.once('data', async () => {
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 45\r\n\r\n')
+        await once(socket, 'data')
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged')
+      })
+    })
+    expect((await call(served.instance, '/', { method: 'HEAD' })).status).toBe(200)
+    await free()
+    void call(served.instance, '/').catch(() => {})
+    await expect.poll(() => served.connections).toBe(2)
   })
 
   it('are as many as there are requests at once', async () => {

@@ -66,7 +66,7 @@ describe('the surroundings of a process', () => {
       other.executor.prepare(deployment)
       const response = await call(await other.executor.load(deployment))
       const { env, cwd } = (await response.json()) as { env: Record<string, string>; cwd: string }
-      expect(env).toMatchObject({ A: 'b' })
+      expect(env).toMatchObject({ A: 'b', FEZZ_FUNCTION_ID: 'js', FEZZ_FUNCTION_VERSION: 'v2' })
       expect(Object.keys(env)).not.toContain('HOST_SECRET')
       expect(Object.keys(env).filter(name => name.startsWith('NODE_'))).toEqual([])
       expect(cwd).toBe(env['HOME'])

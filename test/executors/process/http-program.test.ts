@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { abortRequest, toIncoming } from '../../../src/http/web/incoming-request.ts'
 import { isRunning } from './running.ts'
@@ -66,6 +69,39 @@ describe('a program with the protocol http', () => {
     const program = { files: {}, command: ['sh', '-c', 'echo $$; exec sleep 1000'] }
     await expect(hasty.load(program)).rejects.toMatchObject({ code: 'FUNCTION_TIMEOUT' })
     expect(isRunning(Number(hasty.lines[0]?.['msg']))).toBe(false)
+  })
+
+  it('is told where to listen when it listens elsewhere', async () => {
+    await using hasty = await ProcessWorld.open({ loadTimeoutMs: 1_500 })
+    const text = `require('node:http').createServer().listen(0, function () {
+      console.log(this.address().port)
+    })`
+    const program = { files: { 'main.cjs': text }, command: [process.execPath, './main.cjs'] }
+    const failure: Error = await hasty.load(program).then(
+      () => expect.unreachable(),
+      e => e,
+    )
+    const port = hasty.lines.find(line => line['stream'] === 'stdout')?.['msg']
+    expect(failure.message).toMatch(new RegExp(`listens on port ${port}: .* handlerPort: ${port}$`))
+  })
+
+  it('is not taken for whoever else has its port', async () => {
+    const other = createServer((_, response) => response.end('other')).listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    const { port } = other.address() as AddressInfo
+    const program: Program = {
+      files: {
+        'main.cjs': `setTimeout(() => {
+          require('node:http').createServer().listen(process.env.PORT, '127.0.0.1')
+        }, 300)`,
+      },
+      command: [process.execPath, './main.cjs'],
+    }
+    await expect(world.load(program, { handlerPort: port })).rejects.toMatchObject({
+      code: 'FUNCTION_LOAD_FAILED',
+      cause: { message: expect.stringContaining('EADDRINUSE') },
+    })
+    other.close()
   })
 
   it('gets another port when its own was taken meanwhile', async () => {

@@ -19,7 +19,7 @@ const SERVER = `
 
 const log = createLogger({ level: 'silent' })
 const runFolder = await RunFolder.open({ folder: process.argv[2] as string, log })
-const executor = new ProcessExecutor({ ensure: () => Promise.resolve(), log, runFolder, warm: 1 })
+const executor = new ProcessExecutor({ log, runFolder, warm: 1 })
 const mark = randomUUID()
 const code: ProgramCode = {
   kind: 'program',

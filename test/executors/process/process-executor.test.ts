@@ -14,7 +14,6 @@ describeExecutor('ProcessExecutor', log => ({
   executor: new ProcessExecutor({
     log,
     runFolder,
-    ensure: () => Promise.resolve(),
     killGraceMs: 300,
     unloadTimeoutMs: 1_000,
   }),

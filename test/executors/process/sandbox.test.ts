@@ -109,6 +109,16 @@ describe.each([
       await instance.unload()
     })
 
+    it('asks to end before it ends', async () => {
+      const text = `${NODE_SERVER.files['main.cjs']}
+        process.on('SIGTERM', () => { console.log('goodbye'); process.exit() })`
+      const polite = { ...NODE_SERVER, files: { 'main.cjs': text } }
+      const instance = await world.load(polite, { sandbox: 'namespaces', ...declared })
+      expect(await (await call(instance)).text()).toBe('fine')
+      await instance.unload()
+      expect(world.lines.splice(0)).toContainEqual(expect.objectContaining({ msg: 'goodbye' }))
+    })
+
     it('runs JavaScript', async () => {
       const manifest = checkManifest({ id: 'js', sandbox: 'namespaces', ...declared }, 'js')
       const env = { JOURNAL: '/tmp/journal' }

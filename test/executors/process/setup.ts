@@ -61,7 +61,6 @@ export class ProcessWorld implements AsyncDisposable {
     this.#folder = folder
     this.runFolder = runFolder
     this.executor = new ProcessExecutor({
-      ensure: () => Promise.resolve(),
       log: createLogger({
         level: 'debug',
         destination: { write: line => lines.push(JSON.parse(line)) },

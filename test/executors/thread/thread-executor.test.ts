@@ -32,7 +32,7 @@ describe('ThreadExecutor', () => {
     const doomed = ask(instance, '/doomed')
     abortRequest(doomed.request, timeout())
     expect(await instance.exited).toMatchObject({ reason: 'killed' })
-    await expect(doomed.answer).rejects.toMatchObject(gone)
+    await expect(doomed.answer).rejects.toMatchObject({ name: 'TimeoutError' })
     await expect(waiting.answer).rejects.toMatchObject(gone)
     await expect(ask(instance, '/fine').answer).rejects.toMatchObject(gone)
     expect(await ask(sibling, '/fine').text()).toBe('fine')
@@ -57,6 +57,24 @@ describe('ThreadExecutor', () => {
     }
   })
 
+  it('refuses a heap in which V8 might end the whole process at the start of a thread', async () => {
+    const { executor } = threads({ memoryBytes: 2 ** 20 })
+    const code = 'export default () => new Response("fine")'
+    for (const declared of [{}, { memory: '2MiB' }]) {
+      const deployment = await deploymentOf(code, declared)
+      executor.prepare(deployment)
+      expect(executor.idle).toBe(0)
+      await expect(executor.load(deployment)).rejects.toMatchObject({
+        code: 'INVALID_MANIFEST',
+        message: expect.stringMatching(
+          /memory is too little for a thread; write at least "16MiB"$/,
+        ),
+      })
+    }
+    const enough = await executor.load(await deploymentOf(code, { memory: '16MiB' }))
+    expect(await ask(enough).text()).toBe('fine')
+  })
+
   it('tells the code that process.exit was given', async () => {
     const { executor } = threads()
     const code = 'export default { fetch() { process.exit(7) } }'
@@ -74,7 +92,7 @@ describe('ThreadExecutor', () => {
     const deployment = await deploymentOf(code, { env: { GREETING: 'hi' } })
     const instance = await executor.load(deployment)
     expect(JSON.parse(await ask(instance).text())).toEqual({
-      env: { GREETING: 'hi' },
+      env: { GREETING: 'hi', FEZZ_FUNCTION_ID: 'f', FEZZ_FUNCTION_VERSION: 'v1' },
       argv: [],
       exec: [],
     })

@@ -2,7 +2,7 @@
 
 import { chmod, readdir, readFile, stat, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { ProgramCode } from '../../../src/function/contract.ts'
 import type { LoadedFunction } from '../../../src/loader/loaded-function.ts'
 import { createLoader, createProject, type Files, writeFiles } from '../project.ts'
@@ -56,6 +56,14 @@ describe('a program', () => {
       origin: join(folder, 'app'),
       manifest: { id: 'app', routes: [{ path: '/app', methods: 'ANY' }, { path: '/app/*' }] },
     })
+  })
+
+  it('is found by whoever is told where it is, and by nobody else', async () => {
+    const { folder, functions } = await loadApp({ 'app/words.txt': '', 'app/secret.txt': '' })
+    const modeOf = async (path: string) => (await stat(path)).mode & 0o777
+    expect(await modeOf(join(folder, '.cache/programs'))).toBe(0o711)
+    expect(await modeOf(join(folder, '.cache/packages'))).toBe(0o711)
+    expect((await modeOf(programOf(functions[0]).folder)) & 0o005).toBe(0o005)
   })
 
   it('keeps what may be executed so', async () => {
@@ -229,6 +237,20 @@ describe('a build', () => {
     expect((await load()).messages).toEqual(messages)
   })
 
+  it('that fails keeps to itself what the tool was entrusted with', async () => {
+    vi.stubEnv('WORDS_INDEX', 'https://somebody:hunter22@words.example/simple')
+    vi.stubEnv('WORDS_TOKEN', 'hunter23')
+    const { messages } = await loadApp(FILES, {
+      'words/build.mjs': `
+        console.error('no words at', process.env.WORDS_INDEX, 'with', process.env.WORDS_TOKEN)
+        process.exit(1)`,
+    }).finally(() => vi.unstubAllEnvs())
+    expect(messages[0]).toContain(
+      'no words at https://[redacted]@words.example/simple with [redacted]',
+    )
+    expect(messages[0]).not.toContain('hunter')
+  })
+
   it('says what to do when the tool is missing', async () => {
     const { folder, messages } = await loadApp(FILES, withoutTool())
     expect(messages).toEqual([`${join(folder, 'app')}: runtime words: install the words`])
@@ -237,8 +259,13 @@ describe('a build', () => {
   it('refuses a link that leads out of the folder, and keeps the others', async () => {
     const { folder, load } = await loadApp(FILES)
     await symlink('words.txt', join(folder, 'app/same.txt'))
+    // As Kubernetes mounts a ConfigMap.
+    await writeFiles(folder, { 'app/..2026/conf.txt': 'mounted' })
+    await symlink('..2026', join(folder, 'app/..data'))
+    await symlink('..data/conf.txt', join(folder, 'app/conf.txt'))
     const { folder: copy } = programOf((await load()).functions[0])
     expect(await readFile(join(copy, 'same.txt'), 'utf8')).toBe('hello')
+    expect(await readFile(join(copy, 'conf.txt'), 'utf8')).toBe('mounted')
     await symlink('../secret.txt', join(folder, 'app/out.txt'))
     expect((await load()).messages).toEqual([
       `${join(folder, 'app/out.txt')} is a link that leads out of the folder, to ../secret.txt; put the file itself there`,

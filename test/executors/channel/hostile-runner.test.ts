@@ -1,0 +1,87 @@
+import { describe, expect, it } from 'vitest'
+import { CHUNK_COST_BYTES, type ToHost } from '../../../src/executors/channel/messages.ts'
+import { loaded, unloadOf } from './scripted-runner.ts'
+
+// A function in a process of its own shares it with the runner, and can write to the channel.
+
+const CREDIT_BYTES = 65_536
+const head = { type: 'response', id: 1, status: 200, statusText: '', headers: [] } as const
+const stream = { ...head, body: null, stream: { length: undefined } } as const
+const chunk = (size: number) => ({ type: 'chunk', id: 1, bytes: new Uint8Array(size) }) as const
+const line = { type: 'log', level: 'info', fields: '{}', message: 'hello' } as const
+const chunksOf = (count: number, size: number) => Array.from({ length: count }, () => chunk(size))
+
+const breaches: readonly (readonly [string, readonly unknown[]])[] = [
+  ['nothing', [null]],
+  ['no message', [{}]],
+  ['a status that there is not', [{ ...head, status: 99, body: null }]],
+  ['a status that is no number', [{ ...head, status: '200', body: null }]],
+  ['a status text with a line end', [{ ...head, statusText: 'OK\r\nx: y', body: null }]],
+  ['a header with a line end', [{ ...head, headers: ['x', 'y\r\nz: 1'], body: null }]],
+  ['a header name that is none', [{ ...head, headers: ['x y', 'z'], body: null }]],
+  ['a header name not in lower case', [{ ...head, headers: ['Content-Length', '5'], body: null }]],
+  ['a header without a value', [{ ...head, headers: ['x'], body: null }]],
+  ['headers that are no list', [{ ...head, headers: 'xy', body: null }]],
+  ['a body that is none', [{ ...head, body: 5 }]],
+  ['a length that is none', [{ ...stream, stream: { length: '1e3' } }]],
+  ['more of a body than it was allowed to', [stream, ...chunksOf(3, CREDIT_BYTES)]],
+  ['more pieces of a body than it was allowed to', [stream, ...chunksOf(2_000, 1)]],
+  ['a piece that is too large', [stream, chunk(CREDIT_BYTES + 1)]],
+  ['a piece that is not of bytes', [stream, { ...chunk(0), bytes: 'text' }]],
+  ['a line at no level', [{ ...line, level: 'setBindings' }]],
+  ['a line with fields that are no JSON', [{ ...line, fields: undefined }]],
+  ['an error that is none', [{ type: 'failed', id: 1, error: null }]],
+  ['a promise twice', [1, 1].map(promise => ({ type: 'wait-until', id: 1, promise }))],
+]
+
+describe('a runner that breaks the protocol is ended, and the host goes on', () => {
+  it.each(breaches)('%s', async (_name, messages) => {
+    const { instance, runner, send } = await loaded()
+    const { answer } = send()
+    const response = await Promise.race([
+      answer.catch(() => undefined),
+      (async () => {
+        runner.tell(...(messages as ToHost[]))
+        return instance.exited.then(() => undefined)
+      })(),
+    ])
+    expect(await instance.exited).toMatchObject({ reason: 'crash', cause: expect.any(Error) })
+    expect(runner.kills).toBeGreaterThan(0)
+    if (response?.body)
+      await expect(response.text()).rejects.toMatchObject({ code: 'INSTANCE_EXITED' })
+    expect(() => send()).toThrow('crashed')
+  })
+
+  it('and nothing that it sends after that is heard', async () => {
+    const { instance, runner, send, lines } = await loaded()
+    const { answer } = send()
+    runner.tell({ ...head, status: 99, body: null }, { ...head, body: 'forged' }, line)
+    await expect(answer).rejects.toMatchObject({ code: 'INSTANCE_EXITED' })
+    await instance.exited
+    expect(lines).toEqual([])
+  })
+})
+
+describe('what a runner grants', () => {
+  it.each([Number.POSITIVE_INFINITY, Number.MAX_VALUE, '1e9', Number.NaN, -5])(
+    'is no more than a receiver has at first: %s',
+    async bytes => {
+      const { instance, runner, send } = await loaded()
+      const body = ReadableStream.from(endless())
+      send({ method: 'POST', body, duplex: 'half' } as RequestInit)
+      runner.tell({ type: 'credit', id: 1, bytes: bytes as number })
+      for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate)
+      const sent = runner.heard.flatMap(message =>
+        message.type === 'chunk' ? [message.bytes] : [],
+      )
+      const cost = sent.reduce((sum, { byteLength }) => sum + byteLength + CHUNK_COST_BYTES, 0)
+      expect(cost).toBeLessThanOrEqual(CREDIT_BYTES + 10_000 + CHUNK_COST_BYTES)
+      runner.tell({ ...head, body: null })
+      await unloadOf(instance, runner)
+    },
+  )
+})
+
+function* endless(): Generator<Uint8Array> {
+  for (;;) yield new Uint8Array(10_000)
+}
