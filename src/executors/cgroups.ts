@@ -3,6 +3,7 @@ import {
   constants,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   statSync,
   writeFileSync,
@@ -16,6 +17,7 @@ import {
   type Controller,
   removeCgroupFolder,
 } from './cgroup.ts'
+import { isGone, ownerOf } from './run-owner.ts'
 
 export interface CgroupsOptions {
   /**
@@ -59,6 +61,7 @@ export class Cgroups {
         ? divideUnified(join(root, within))
         : controllers.flatMap(controller => divide(join(root, controller, within), controller))
     })
+    for (const { folder } of folders) removeOfDeadHosts(folder)
     return new Cgroups(folders)
   }
 
@@ -90,6 +93,18 @@ export class Cgroups {
   /** Removes what the groups were made in, unless another host has some there. */
   close(): void {
     for (const { folder } of this.#folders) removeCgroupFolder(folder)
+  }
+}
+
+/**
+ * Removes what hosts left that were killed, and whose run folder is gone too, so that nothing else
+ * tells of it. A group with processes in it stays: they are found by their run folder.
+ */
+function removeOfDeadHosts(parent: string): void {
+  // Another host may have been the last one, and removed it.
+  for (const name of existsSync(parent) ? readdirSync(parent) : []) {
+    const owner = ownerOf(name.replace(/-i\d+$/, ''))
+    if (owner !== undefined && isGone(owner)) removeCgroupFolder(join(parent, name))
   }
 }
 

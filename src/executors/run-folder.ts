@@ -5,7 +5,8 @@ import { FezzError } from '../errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { InstanceFolder, MODE_PASSABLE, MODE_PRIVATE } from './instance-folder.ts'
 import { defaultRunFolder } from './run-base.ts'
-import { ownName, removeLeftovers } from './run-leftovers.ts'
+import { removeLeftovers } from './run-leftovers.ts'
+import { ownName } from './run-owner.ts'
 
 export type { InstanceFolder } from './instance-folder.ts'
 

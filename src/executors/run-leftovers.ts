@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { existsSync, readdirSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -8,30 +7,8 @@ import { killCgroups, removeCgroupFolder, removeCgroups } from './cgroup.ts'
 import type { EngineAddress } from './container/engine-address.ts'
 import { readEngineNote } from './engine-note.ts'
 import { killMarkedOf, readRecord } from './instance-folder.ts'
-import { bootId, isSameProcess, killNow, pidNamespace, readProcess } from './proc.ts'
-
-/** Who made a folder; its name says it, so that there is no moment at which it is unknown. */
-interface Owner {
-  readonly pid: number
-  readonly startTime: number
-  readonly namespace: string
-  readonly boot: string
-}
-
-/** A name for a folder of this process, never used before. */
-export function ownName(): string {
-  const { pid } = process
-  const startTime = readProcess(pid)?.startTime ?? 0
-  const boot = bootId().slice(0, 8)
-  return [pid, startTime, pidNamespace(), boot, randomBytes(3).toString('hex')].join('-')
-}
-
-function ownerOf(name: string): Owner | undefined {
-  const match = /^(\d+)-(\d+)-(\d*)-(\w*)-\w{6}$/.exec(name)
-  if (match === null) return undefined
-  const [, pid, startTime, namespace = '', boot = ''] = match
-  return { pid: Number(pid), startTime: Number(startTime), namespace, boot }
-}
+import { isSameProcess, killNow } from './proc.ts'
+import { isGone, isOfThisBoot, type Owner, ownerOf } from './run-owner.ts'
 
 /**
  * Ends and removes, in `base`, what belongs to processes that are gone.
@@ -47,11 +24,7 @@ export async function removeLeftovers(
   const rest: Promise<void>[] = []
   for (const name of readdirSync(base)) {
     const owner = ownerOf(name)
-    if (owner === undefined) continue
-    const isThisBoot = owner.boot === bootId().slice(0, 8)
-    // Of a host in another container that shares this folder: it cannot be told whether it lives.
-    if (isThisBoot && owner.namespace !== pidNamespace()) continue
-    if (isThisBoot && isSameProcess(owner.pid, owner.startTime)) continue
+    if (owner === undefined || !isGone(owner)) continue
     const folder = join(base, name)
     const cannot = (err: unknown) => {
       // It is left to the next start; or another host that starts has been faster.
@@ -59,7 +32,7 @@ export async function removeLeftovers(
       log.warn({ err, hostPid: owner.pid }, 'what a killed host left cannot be removed')
     }
     try {
-      if (isThisBoot) await endProcesses(folder, name)
+      if (isOfThisBoot(owner)) await endProcesses(folder, name)
       const engine = readEngineNote(folder)
       // An engine may take its time, or not be there: the folder stays for the next start then.
       if (engine === undefined) await removeFolder(folder, owner, log)

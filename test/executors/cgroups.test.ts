@@ -1,9 +1,17 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Cgroups } from '../../src/executors/cgroups.ts'
+import { ownName } from '../../src/executors/run-owner.ts'
 
 // What the files of the kernel are told; limits.test.ts shows what the kernel makes of it, where
 // it lets us.
@@ -35,6 +43,17 @@ describe('control groups', () => {
     put('pids', { 'cgroup.procs': '' })
     mkdirSync(join(root, 'pids/fezz'), { mode: 0o555 })
     expect(open('1:pids:/\n').controllers.size).toBe(0)
+  })
+
+  it('of hosts that are gone are removed, those of others are left', () => {
+    const own = ownName()
+    const gone = own.replace(/^\d+-\d+/, '1-1')
+    put('pids', { 'cgroup.procs': '' })
+    for (const name of [`${own}-i1`, `${gone}-i1`, `${gone}-i27`, 'somebody-elses']) {
+      mkdirSync(join(root, 'pids/fezz', name), { recursive: true })
+    }
+    open('1:pids:/\n')
+    expect(readdirSync(join(root, 'pids/fezz')).sort()).toEqual([`${own}-i1`, 'somebody-elses'])
   })
 
   it('of v2 are told their limits in one folder', () => {

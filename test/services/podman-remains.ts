@@ -66,8 +66,7 @@ function removePortRules(network: string): void {
 
 /** What a program prints; nothing, when it fails or is missing. */
 function call(program: string, args: readonly string[], options: ExecFileSyncOptions = {}): string {
-  const folders = [process.env['PATH'], '/usr/sbin', '/sbin', join(CACHE, 'podman/launchers')]
-  const env = { ...process.env, PATH: folders.join(delimiter) }
+  const env = administration()
   try {
     return String(execFileSync(program, args, { stdio: 'pipe', ...options, env }))
   } catch {
@@ -86,4 +85,10 @@ function names(folder: string, onlyFolders = false): readonly string[] {
 
 function pause(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+}
+
+/** The environment in which the tools of the administrator are found, the machine's or the cache's. */
+export function administration(): NodeJS.ProcessEnv {
+  const folders = [process.env['PATH'], '/usr/sbin', '/sbin', join(CACHE, 'podman/launchers')]
+  return { ...process.env, PATH: folders.join(delimiter) }
 }

@@ -10,7 +10,7 @@ import { DockerApi } from './docker-api.ts'
 import { testImage } from './images.ts'
 import { removeLeftovers } from './leftovers.ts'
 import { podmanProgram, startPodman } from './podman.ts'
-import { bridgeOf } from './podman-remains.ts'
+import { administration, bridgeOf } from './podman-remains.ts'
 import { hasPodman, podmanService } from './podman-service.ts'
 import { run } from './run.ts'
 
@@ -117,7 +117,7 @@ async function processesOf(container: string): Promise<readonly string[]> {
 /** What the machine still has of a service and its container. */
 async function remainsOf(folder: string, container: string): Promise<readonly string[]> {
   const network = bridgeOf(folder)
-  const rules = await run('iptables-save', ['--table', 'nat'])
+  const rules = await run('iptables-save', ['--table', 'nat'], { env: administration() })
   // Version 1 has a tree for each controller, version 2 one.
   const controllers = ['.', ...(await readdir('/sys/fs/cgroup'))]
   const cgroups = controllers.map(name =>

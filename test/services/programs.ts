@@ -1,3 +1,5 @@
+import { delimiter, dirname } from 'node:path'
+import { bubblewrap } from './bubblewrap.ts'
 import { consulProgram } from './consul.ts'
 import { envoyProgram } from './envoy.ts'
 import { etcdctlProgram, etcdProgram } from './etcd.ts'
@@ -30,4 +32,8 @@ const PROGRAMS = [
 export async function setup(): Promise<void> {
   if (process.env['FEZZ_REQUIRE_SERVICES'] !== '1') return
   for (const program of PROGRAMS) await program()
+  // Hosts look for it in PATH; the machine's own comes first there, if it has one.
+  const bwrap = await bubblewrap()
+  if (bwrap === undefined) return
+  process.env['PATH'] = [process.env['PATH'], dirname(bwrap)].join(delimiter)
 }

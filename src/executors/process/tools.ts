@@ -8,8 +8,8 @@ type ToolName = (typeof NAMES)[number]
 /** Absolute paths of the tools that are present. */
 export type Tools = Readonly<Partial<Record<ToolName, string>>>
 
-/** @param path folders that are searched; default: PATH */
-export function findTools(path = process.env['PATH'] ?? ''): Tools {
+/** @param path folders that are searched; default: PATH, and those of the administrator */
+export function findTools(path = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`): Tools {
   const found = NAMES.map(name => [name, findProgram(name, path)] as const)
   return Object.fromEntries(found.filter(([, file]) => file !== undefined))
 }

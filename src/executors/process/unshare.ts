@@ -34,7 +34,8 @@ export function unsharePrefix(plan: SandboxPlan, tools: Tools): string[] {
     ),
     `bind ${quote(home)} ${quote(root + home)}`,
     `cd ${quote(root)}`,
-    'pivot_root . .old',
+    // It is in a folder that is not in everybody's PATH.
+    'PATH="$PATH:/usr/sbin:/sbin" pivot_root . .old',
     'umount -l /.old',
     'mount -o remount,bind,ro /',
     `cd ${quote(cwd)}`,

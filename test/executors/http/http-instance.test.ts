@@ -6,7 +6,7 @@ import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buffer, text } from 'node:stream/consumers'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { systemClock } from '../../../src/clock.ts'
 import { FezzError } from '../../../src/errors.ts'
 import { HttpInstance } from '../../../src/executors/http/http-instance.ts'
@@ -175,7 +175,8 @@ describe('a request to a server', () => {
       response.end('served')
     })
     server.listen({ path: ${JSON.stringify(socketPath)}, backlog: 1 }, () => console.log('up'))`
-    const server = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const server = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'ignore'] })
+    onTestFinished(() => void server.kill())
     await once(server.stdout, 'data')
     const address = { socketPath }
     const exited = new Promise<InstanceExit>(() => {})
@@ -183,8 +184,6 @@ describe('a request to a server', () => {
     const answers = Array.from({ length: 50 }, async () => (await call(instance, '/')).text())
     expect(new Set(await Promise.all(answers))).toEqual(new Set(['served']))
     await instance.unload()
-    server.kill()
-    await once(server, 'exit')
     rmSync(folder, { recursive: true })
   })
 
