@@ -1,7 +1,6 @@
 import { readdir, readFile, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join, parse, resolve } from 'node:path'
 import { FezzError } from '../errors.ts'
-import { FUNCTION_FILE } from './manifest-file.ts'
 import type { Runtimes } from './programs/runtimes.ts'
 
 /** A source file to be built, with what it imports, as one bundle. */
@@ -12,6 +11,8 @@ export interface Entry {
   readonly name: string
 }
 
+/** Name of the file that makes one function of its folder and declares it. */
+export const FUNCTION_FILE = 'fezz.json'
 /** Names of source files. */
 export const SOURCE = /\.[cm]?[jt]sx?$/
 const NOT_A_FUNCTION = /^[_.]|\.(?:test|spec)\.[^.]+$|\.d\.[cm]?ts$|^node_modules$/

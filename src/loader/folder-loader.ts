@@ -1,13 +1,16 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { FezzError } from '../errors.ts'
+import type { FoundFunction } from '../function/declared.ts'
 import { imageCodeOf } from '../function/image-code.ts'
 import { invalidManifest, type Manifest } from '../function/manifest.ts'
-import { type Entry, type Found, projectEntry } from './discover.ts'
+import { deriveManifest } from '../function/manifest-schema.ts'
+import { type Entry, type Found, FUNCTION_FILE, projectEntry } from './discover.ts'
 import { isInstalled } from './inputs.ts'
 import { asFezzError, type Outcome } from './loaded-function.ts'
-import { type Declared, FUNCTION_FILE, manifestOf, readManifestFile } from './manifest-file.ts'
-import type { BesideSources } from './module-loader.ts'
+import { type Declared, manifestOf, readManifestFile } from './manifest-file.ts'
+import type { Redeclare } from './module-loader.ts'
 import { ProgramBuilder } from './programs/program-builder.ts'
 import { programCode } from './programs/program-code.ts'
 import type { Runtime } from './programs/runtime.ts'
@@ -15,7 +18,16 @@ import type { Runtimes } from './programs/runtimes.ts'
 import { type SourceFile, SourceFiles } from './programs/source-files.ts'
 
 /** Loads the module of a folder that turns out to be JavaScript. */
-type LoadModule = (entry: Entry, beside: BesideSources) => Promise<Outcome>
+type LoadModule = (entry: Entry, redeclare: Redeclare) => Promise<Outcome>
+
+/** What a file beside the sources declares. */
+interface BesideSources {
+  readonly declared: Declared
+  /** That file; absolute. */
+  readonly file: string
+  /** Default id. */
+  readonly name: string
+}
 
 /** Turns folders into functions, each by what its files say that it is: a program, an image, a module. */
 export class FolderLoader {
@@ -98,9 +110,28 @@ async function loadDeclared(
       `${beside.file}: nothing tells what the function is; write an image, a runtime or a command, or add an index.ts`,
     )
   }
-  const outcome = await loadModule(entry, beside)
+  const outcome = await loadModule(entry, (entry, functions) => [
+    declareBeside(entry, functions, beside),
+  ])
   const functions = outcome.functions.map(one => ({ ...one, origin: folder }))
   return { ...outcome, origin: folder, inputs: [beside.file, ...outcome.inputs], functions }
+}
+
+/** One place declares a function: with two, a reader of either would be wrong about it. */
+function declareBeside(
+  entry: Entry,
+  functions: readonly FoundFunction[],
+  { declared, file, name }: BesideSources,
+): FoundFunction {
+  const [only, ...others] = functions
+  if (only === undefined || others.length > 0) {
+    const ids = functions.map(({ manifest }) => manifest.id).join(', ')
+    throw invalidManifest(`${file}: it declares one function, and ${entry.file} has ${ids}`)
+  }
+  if (!isDeepStrictEqual(only.manifest, deriveManifest(entry.name))) {
+    throw invalidManifest(`${entry.file} declares its function, and so does ${file}; remove one`)
+  }
+  return { exportName: only.exportName, manifest: manifestOf(declared, name, file) }
 }
 
 function imageOf(manifest: Manifest, file: string, origin: string): Outcome {

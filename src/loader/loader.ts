@@ -102,7 +102,7 @@ export class Loader {
     if (found.kind === 'source') return this.#modules.load(found, reader)
     this.#folders ??= this.#createFolderLoader()
     const folders = await this.#folders
-    return folders.load(found, (entry, beside) => this.#modules.load(entry, reader, beside))
+    return folders.load(found, (entry, redeclare) => this.#modules.load(entry, reader, redeclare))
   }
 
   /** Loaded here alone: who serves source files does not pay for what builds programs. */

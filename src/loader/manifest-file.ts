@@ -4,9 +4,6 @@ import type { FezzError } from '../errors.ts'
 import { invalidManifest, type Manifest, type ManifestInput } from '../function/manifest.ts'
 import { deriveManifest, ID_PATTERN, ID_RULE } from '../function/manifest-schema.ts'
 
-/** Name of the file that makes one function of its folder and declares it. */
-export const FUNCTION_FILE = 'fezz.json'
-
 /** What a file declares, unchecked. */
 export type Declared = Partial<ManifestInput>
 

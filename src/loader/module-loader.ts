@@ -1,24 +1,21 @@
-import { isDeepStrictEqual } from 'node:util'
 import type { FoundFunction } from '../function/declared.ts'
-import { invalidManifest } from '../function/manifest.ts'
-import { deriveManifest } from '../function/manifest-schema.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Bundle } from './bundle.ts'
 import type { ArtifactCache, CachedBuild } from './cache.ts'
 import type { Entry } from './discover.ts'
 import { type InputStamp, isInstalled, stampConfigFiles } from './inputs.ts'
 import { asFezzError, type LoadedFunction, type Outcome } from './loaded-function.ts'
-import { type Declared, manifestOf } from './manifest-file.ts'
 import type { ManifestReader } from './read-manifest.ts'
 
-/** What a file beside the sources declares. */
-export interface BesideSources {
-  readonly declared: Declared
-  /** That file; absolute. */
-  readonly file: string
-  /** Default id. */
-  readonly name: string
-}
+/**
+ * Says what the functions of a source file are, in place of what it declares itself.
+ *
+ * @throws FezzError `INVALID_MANIFEST`
+ */
+export type Redeclare = (
+  entry: Entry,
+  functions: readonly FoundFunction[],
+) => readonly FoundFunction[]
 
 /** Turns source files into functions, out of the cache where it can. */
 export class ModuleLoader {
@@ -31,14 +28,14 @@ export class ModuleLoader {
   }
 
   /** Never rejects: what is wrong with one file must not hide the others. */
-  async load(entry: Entry, reader: ManifestReader, beside?: BesideSources): Promise<Outcome> {
+  async load(entry: Entry, reader: ManifestReader, redeclare?: Redeclare): Promise<Outcome> {
     const origin = entry.file
     const cached = await this.#cache.find(entry)
     const stamps = new Map<string, InputStamp>()
     try {
       const build = cached ?? (await this.#build(entry, stamps, reader))
       const inputs = watched(build.inputs.map(input => input.path))
-      return { origin, inputs, functions: functionsOf(entry, build, beside), built: !cached }
+      return { origin, inputs, functions: functionsOf(entry, build, redeclare), built: !cached }
     } catch (cause) {
       const error = asFezzError(cause, origin)
       const read = cached === undefined ? stamps.keys() : cached.inputs.map(({ path }) => path)
@@ -82,31 +79,14 @@ async function bundleStamped(entry: Entry, stamps: Map<string, InputStamp>): Pro
 function functionsOf(
   entry: Entry,
   { artifact, functions }: CachedBuild,
-  beside: BesideSources | undefined,
+  redeclare: Redeclare | undefined,
 ): LoadedFunction[] {
-  const declared = beside === undefined ? functions : [declareBeside(entry, functions, beside)]
+  const declared = redeclare === undefined ? functions : redeclare(entry, functions)
   return declared.map(({ exportName, manifest }) => ({
     manifest,
     code: { kind: 'artifact', ...artifact, exportName, entry: entry.file },
     origin: entry.file,
   }))
-}
-
-/** One place declares a function: with two, a reader of either would be wrong about it. */
-function declareBeside(
-  entry: Entry,
-  functions: readonly FoundFunction[],
-  { declared, file, name }: BesideSources,
-): FoundFunction {
-  const [only, ...others] = functions
-  if (only === undefined || others.length > 0) {
-    const ids = functions.map(({ manifest }) => manifest.id).join(', ')
-    throw invalidManifest(`${file}: it declares one function, and ${entry.file} has ${ids}`)
-  }
-  if (!isDeepStrictEqual(only.manifest, deriveManifest(entry.name))) {
-    throw invalidManifest(`${entry.file} declares its function, and so does ${file}; remove one`)
-  }
-  return { exportName: only.exportName, manifest: manifestOf(declared, name, file) }
 }
 
 function watched(inputs: readonly string[]): string[] {

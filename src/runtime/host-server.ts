@@ -1,3 +1,4 @@
+import { systemClock, type Timer } from '../clock.ts'
 import { FezzError } from '../errors.ts'
 import { executorKindOf } from '../executors/executor-kind.ts'
 import type { Deployment } from '../function/contract.ts'
@@ -39,6 +40,8 @@ export interface WorkerRole {
   onDeploy(functions: readonly DeployableFunction[]): void
 }
 
+const CLEAR_UP_AFTER_MS = 1_000
+
 /** What a deployment is made of, beside the host's own variables. */
 export type DeployableFunction = Pick<Deployment, 'manifest' | 'code'>
 
@@ -53,6 +56,7 @@ export class HostServer implements AsyncDisposable {
   readonly #hurried = Promise.withResolvers<void>()
   readonly #role: ServerRole
   readonly #clearUp: () => Promise<void>
+  #clearing: Timer | undefined
   #cluster: Cluster | undefined
   #joining: Promise<void> = Promise.resolve()
   #failure: unknown
@@ -146,8 +150,8 @@ export class HostServer implements AsyncDisposable {
       throw cannotListen(this.config, cause)
     })
     this.log.info({ ...address }, `listening on http://${address.host}:${address.port}`)
-    // Not before: whoever waits for an answer does not wait for this.
-    void this.#clearUp()
+    // Not at once: the first requests come now, and nobody waits for this.
+    this.#clearing = systemClock.setTimer(() => void this.#clearUp(), CLEAR_UP_AFTER_MS)
     if (this.config.store !== undefined) {
       this.host.readiness = 'starting'
       this.#joining = this.#join(address).catch(error => this.#fail(error))
@@ -252,6 +256,7 @@ export class HostServer implements AsyncDisposable {
   async #close(): Promise<void> {
     // The host's own timers keep no process alive, and an onUnload may wait for nothing else.
     const alive = setInterval(() => {}, 60_000)
+    this.#clearing?.cancel()
     await this.#listener.close()
     await this.#joining
     await this.#cluster?.close().catch(err => {

@@ -1,27 +1,22 @@
-import { readFile, stat } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FezzError } from '../../errors.ts'
 import { PROGRAM_PROTOCOLS } from '../../function/execution.ts'
 import * as z from '../../schema.ts'
 import { check, oneOf, says, strict } from '../../schema.ts'
-
-/** Name of the file that describes a runtime. */
-const RUNTIME_FILE = 'runtime.json'
+import { RUNTIME_FILE } from './markers.ts'
 
 const words = z.array(z.string(), { error: says('write a list of words') })
 const commands = z.array(words, { error: says('write a list of commands') })
 const variables = z.record(z.string(), z.string(), { error: says('write variables by name') })
 const name = z.string({ error: says('write text') })
 
-/** A file that tells the runtime, by being there or by what is in it. */
 const marker = z.pipe(
   z.transform((input: unknown) => (typeof input === 'string' ? { file: input } : input)),
   strict(
     {
       file: name,
-      /** Only where this JSON file has this field: `scripts.start`. */
       field: z.exactOptional(name),
-      /** Only where the file that this field of it names does not exist. */
       unlessFile: z.exactOptional(name),
     },
     'write the name of a file',
@@ -86,7 +81,6 @@ const runtimeSchema = strict(
 
 /** What runtime.json says, every default filled in. */
 type Description = z.Output<typeof runtimeSchema>
-type Marker = Description['markers'][number]
 
 /** How programs of one language are built and run: a folder of `runtimes/`. */
 export interface Runtime extends Description {
@@ -110,37 +104,4 @@ export async function readRuntime(folder: string, name: string): Promise<Runtime
     throw refuse(`cannot be read: ${(error as Error).message}`)
   }
   return { ...check(runtimeSchema, input, refuse), name, folder }
-}
-
-/** Whether a folder has one of the markers. */
-export async function hasMarker(folder: string, markers: readonly Marker[]): Promise<boolean> {
-  for (const marker of markers) if (await matches(folder, marker)) return true
-  return false
-}
-
-async function matches(folder: string, { file, field, unlessFile }: Marker): Promise<boolean> {
-  const path = join(folder, file)
-  if (field === undefined) return isFile(path)
-  const text = await readFile(path, 'utf8').catch(() => '{}')
-  let content: unknown
-  try {
-    content = JSON.parse(text)
-  } catch {
-    // Whoever builds it gets the message of the tool that needs it.
-    return false
-  }
-  if (typeof at(content, field) !== 'string') return false
-  const other = unlessFile === undefined ? undefined : at(content, unlessFile)
-  return typeof other !== 'string' || !(await isFile(join(folder, other)))
-}
-
-function at(content: unknown, field: string): unknown {
-  return field
-    .split('.')
-    .reduce<unknown>((value, key) => (value as Record<string, unknown> | null)?.[key], content)
-}
-
-async function isFile(path: string): Promise<boolean> {
-  const found = await stat(path).catch(() => undefined)
-  return found?.isFile() ?? false
 }

@@ -1,8 +1,9 @@
-import { readdir } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { FezzError } from '../../errors.ts'
-import { hasMarker, type Runtime, readRuntime } from './runtime.ts'
+import { hasMarker, type Marker, RUNTIME_FILE } from './markers.ts'
+import type { Runtime } from './runtime.ts'
 
 /** Fezz's own, wherever this file was bundled to. */
 const FOLDER = join(
@@ -14,6 +15,7 @@ const FOLDER = join(
 export class Runtimes {
   readonly #folder: string
   #all: Promise<readonly Runtime[]> | undefined
+  #markers: Promise<readonly Marker[]> | undefined
 
   /** @param folder default: the one that Fezz comes with */
   constructor(folder: string = FOLDER) {
@@ -33,9 +35,8 @@ export class Runtimes {
 
   /** Whether the files of a folder make a function of it, without being told that it is one. */
   async isProgram(folder: string): Promise<boolean> {
-    const all = await this.#load()
-    const marked = await Promise.all(all.map(({ markers }) => hasMarker(folder, markers)))
-    return marked.includes(true)
+    this.#markers ??= this.#readMarkers()
+    return hasMarker(folder, await this.#markers)
   }
 
   /**
@@ -64,9 +65,32 @@ export class Runtimes {
     return this.#all
   }
 
-  async #read(): Promise<readonly Runtime[]> {
-    const entries = await readdir(this.#folder, { withFileTypes: true })
-    const names = entries.filter(entry => entry.isDirectory()).map(entry => entry.name)
-    return Promise.all(names.sort().map(name => readRuntime(join(this.#folder, name), name)))
+  /** Every start asks, and few go on to use a runtime: the schema of the whole is left to those. */
+  async #readMarkers(): Promise<readonly Marker[]> {
+    try {
+      const files = (await this.#names()).map(name => join(this.#folder, name, RUNTIME_FILE))
+      const texts = await Promise.all(files.map(file => readFile(file, 'utf8')))
+      return texts.flatMap(text => JSON.parse(text).markers ?? []).map(markerOf)
+    } catch {
+      // What is wrong is told by who looks at all of it.
+      return (await this.#load()).flatMap(({ markers }) => markers)
+    }
   }
+
+  async #read(): Promise<readonly Runtime[]> {
+    const { readRuntime } = await import('./runtime.ts')
+    const names = await this.#names()
+    return Promise.all(names.map(name => readRuntime(join(this.#folder, name), name)))
+  }
+
+  async #names(): Promise<string[]> {
+    const entries = await readdir(this.#folder, { withFileTypes: true })
+    return entries.flatMap(entry => (entry.isDirectory() ? entry.name : [])).sort()
+  }
+}
+
+function markerOf(input: unknown): Marker {
+  const marker = typeof input === 'string' ? { file: input } : (input as Marker)
+  if (typeof marker.file !== 'string') throw new TypeError('a marker names no file')
+  return marker
 }

@@ -178,7 +178,7 @@ it('a runtime whose description is wrong is told of, with the field', async () =
   expect(errors.map(({ code, message }) => [code, message])).toEqual([
     [
       'INVALID_CONFIG',
-      `${join(runtimesDir, 'bad/runtime.json')}: tool 1 is not valid; write { "version": […], "missing": "…" }`,
+      `${join(folder, 'a')}: ${join(runtimesDir, 'bad/runtime.json')}: tool 1 is not valid; write { "version": […], "missing": "…" }`,
     ],
   ])
 })
