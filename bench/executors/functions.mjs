@@ -17,8 +17,20 @@ export default {
 }
 `
 
+/** Computes for about a millisecond; always the same, so that time is what is measured. */
+const BUSY = `export const manifest = { id: 'busy', path: '/busy' }
+
+export default {
+  fetch() {
+    let sum = 0
+    for (let index = 1; index < 300_000; index++) sum += Math.sqrt(index) % 7
+    return new Response(String(sum))
+  },
+}
+`
+
 /**
- * What the measurements ask for: /hello; `/cold-0`, `/cold-1`, ... for the first time; `/sleeper`, which
+ * What the measurements ask for: /hello; /busy; `/cold-0`, `/cold-1`, ... for the first time; `/sleeper`, which
  * sleeps after a second without use where it is a container; and containers of `image` that do so
  * too, `/pause` and `/stop`.
  */
@@ -30,6 +42,7 @@ export function writeFunctions(count, image) {
     writeFileSync(join(functions, `${id}.mjs`), functionOf(id, declared))
   write('hello')
   for (let index = 0; index < count; index++) write(`cold-${index}`)
+  writeFileSync(join(functions, 'busy.mjs'), BUSY)
   write('sleeper', { idleTtl: SLEEP_AFTER })
   for (const sleep of image === undefined ? [] : ['pause', 'stop']) {
     const declared = { id: sleep, path: `/${sleep}`, image, sleep, idleTtl: SLEEP_AFTER }

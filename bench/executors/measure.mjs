@@ -46,16 +46,17 @@ function addedBy([first, later]) {
   return Object.fromEntries(Object.keys(first).map(field => [field, each(field)]))
 }
 
-/** One loaded function: one request at a time, then wrk's 64 connections. */
-export async function measureWarm(files, settings, { seconds, warmUpSeconds, isSpread }) {
+/** One loaded function at `path`: one request at a time, then wrk's 64 connections. */
+export async function measureWarm(files, settings, options) {
+  const { seconds, warmUpSeconds, isSpread, path = '/hello' } = options
   const host = await startHost(files, settings, { isSpread })
   try {
     const { client, url } = host
-    for (let round = 0; round < WARM_UP_REQUESTS; round++) await client.ask('/hello')
+    for (let round = 0; round < WARM_UP_REQUESTS; round++) await client.ask(path)
     const samples = []
-    for (let round = 0; round < WARM_REQUESTS; round++) samples.push(await client.ask('/hello'))
-    await load(`${url}/hello`, warmUpSeconds)
-    const { errors, ...loaded } = await load(`${url}/hello`, seconds)
+    for (let round = 0; round < WARM_REQUESTS; round++) samples.push(await client.ask(path))
+    await load(url + path, warmUpSeconds)
+    const { errors, ...loaded } = await load(url + path, seconds)
     if (errors !== '') throw new Error(`failed under load: ${errors}`)
     return { warm: spread(samples), loaded }
   } finally {

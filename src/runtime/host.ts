@@ -24,8 +24,8 @@ import { Admission } from './admission.ts'
 import type { HostConfig } from './config.ts'
 import { Deadlines } from './deadlines.ts'
 import { type DeploymentChange, type DeploymentFailure, Deployments } from './deployments.ts'
+import { discard, isThenable, speaksForItself } from './function-result.ts'
 import { heapPressure } from './heap-pressure.ts'
-import type { HostedFunction } from './hosted-function.ts'
 import { Invocation, InvocationContext } from './invocation.ts'
 import { lifecycleObserver } from './lifecycle-observer.ts'
 import {
@@ -391,29 +391,4 @@ export class Host implements AsyncDisposable {
     this.#logRequest(this.#log, request, { requestId, code, status })
     return problemResponse(error, requestId)
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function'
-}
-
-/**
- * Whether what a function threw is an answer: a client's error (a body too large is one), the death
- * of its instance, or its executor's word that what it said is no answer. Everything else is the
- * function's own affair and stays inside; one in this process could say that word itself.
- */
-function speaksForItself(cause: unknown, { isInProcess }: HostedFunction): cause is FezzError {
-  try {
-    if (!(cause instanceof FezzError)) return false
-    const { status, code } = cause
-    return status < 500 || code === 'INSTANCE_EXITED' || (code === 'BAD_RESPONSE' && !isInProcess)
-  } catch {
-    // A Proxy may throw when it is looked at.
-    return false
-  }
-}
-
-/** Ends a response that nobody waits for any more, so that its producer stops. */
-function discard(value: unknown): void {
-  if (value instanceof Response) value.body?.cancel().catch(() => {})
 }
