@@ -128,7 +128,7 @@ async function addWarm(rows, files, options) {
 
 /**
  * One host process and two, both free to use every core, with the load on one of them: what wrk takes
- * is missing to the workers, so the function computes for about a millisecond.
+ * is missing to the workers, so the function computes for about half a millisecond.
  */
 async function measureWorkers(files, options) {
   const rows = [1, 2].map(workers => ({ id: `FEZZ_WORKERS=${workers}`, workers, taken: [] }))

@@ -74,7 +74,10 @@ root=$(dirname "$(dirname "$0")")
 set -- $root/${command} "$@"
 libraries=$(echo "$root"/usr/lib/*-linux-gnu "$root"/lib/*-linux-gnu)
 export LD_LIBRARY_PATH=$(echo "$libraries" | tr ' ' ':')
-export XTABLES_LIBDIR=$(echo "$root"/usr/lib/*-linux-gnu/xtables)
+for extensions in "$root"/usr/lib/*-linux-gnu/xtables; do
+  # Without them in here, iptables is the machine's, and finds its own.
+  if [ -d "$extensions" ]; then export XTABLES_LIBDIR="$extensions"; fi
+done
 PATH="$root/${LAUNCHERS}:$PATH:/usr/sbin:/sbin" exec "$@"
 `
 }

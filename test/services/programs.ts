@@ -1,4 +1,6 @@
-import { delimiter, dirname } from 'node:path'
+import { chmod, copyFile, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
 import { bubblewrap } from './bubblewrap.ts'
 import { consulProgram } from './consul.ts'
 import { envoyProgram } from './envoy.ts'
@@ -7,6 +9,7 @@ import { helloProgram } from './image-files.ts'
 import { podmanProgram } from './podman.ts'
 import { promtool } from './promtool.ts'
 import { registryProgram } from './registry.ts'
+import { onPath } from './run.ts'
 import { workerd } from './workerd.ts'
 import { wrk } from './wrk.ts'
 
@@ -29,11 +32,15 @@ const PROGRAMS = [
  *
  * @throws when one cannot be had
  */
-export async function setup(): Promise<void> {
-  if (process.env['FEZZ_REQUIRE_SERVICES'] !== '1') return
+export async function setup(): Promise<(() => Promise<void>) | undefined> {
+  if (process.env['FEZZ_REQUIRE_SERVICES'] !== '1') return undefined
   for (const program of PROGRAMS) await program()
-  // Hosts look for it in PATH; the machine's own comes first there, if it has one.
   const bwrap = await bubblewrap()
-  if (bwrap === undefined) return
-  process.env['PATH'] = [process.env['PATH'], dirname(bwrap)].join(delimiter)
+  if (bwrap === undefined || (await onPath('bwrap')) !== undefined) return undefined
+  // Hosts look for it in PATH, and start it as other users too, for whom the cache is closed.
+  const folder = await mkdtemp(join(tmpdir(), 'fezz-programs-'))
+  await chmod(folder, 0o755)
+  await copyFile(bwrap, join(folder, 'bwrap'))
+  process.env['PATH'] = [process.env['PATH'], folder].join(delimiter)
+  return () => rm(folder, { recursive: true, force: true })
 }

@@ -1,5 +1,6 @@
 import type { ArtifactCode } from '../../function/contract.ts'
 import type { Manifest } from '../../function/manifest.ts'
+import type { RequestSource } from '../../http/web/source.ts'
 import type { SentError } from './sent-error.ts'
 
 /**
@@ -29,16 +30,9 @@ export interface LoadMessage {
 }
 
 /** To the runner: a request, answered by `response` or `failed`. */
-export interface RequestMessage {
+export interface RequestMessage extends Omit<RequestSource, 'body' | 'onAbort'> {
   readonly type: 'request'
   readonly id: number
-  readonly method: string
-  readonly scheme: 'http' | 'https'
-  readonly authority: string
-  readonly target: string
-  /** Name, value, name, value, ... as received. */
-  readonly rawHeaders: readonly string[]
-  readonly clientAddress: string
   readonly params: Readonly<Record<string, string>>
   readonly requestId: string
   readonly traceparent: string | undefined
