@@ -8,7 +8,7 @@ import type { EngineAddress } from './container/engine-address.ts'
 import { readEngineNote } from './engine-note.ts'
 import { killMarkedOf, readRecord } from './instance-folder.ts'
 import { isSameProcess, killNow } from './proc.ts'
-import { isGone, isOfThisBoot, type Owner, ownerOf } from './run-owner.ts'
+import { isGone, isOfThisBoot, type Owner, ownerOf, runOf } from './run-owner.ts'
 
 /**
  * Ends and removes, in `base`, what belongs to processes that are gone.
@@ -59,12 +59,10 @@ async function removeContainers(
   // Loaded here alone: few hosts have left containers.
   const { Engine } = await import('./container/engine.ts')
   const { removeContainersOf } = await import('./container/labels.ts')
-  const { pid, startTime, namespace, boot } = owner
   const engine = new Engine(address)
   try {
-    const run = [pid, startTime, namespace, boot].join('-')
-    const isGone = await unlessAborted(removeContainersOf(run, engine, log), signal)
-    if (isGone) await removeFolder(folder, owner, log)
+    const isDone = await unlessAborted(removeContainersOf(runOf(owner), engine, log), signal)
+    if (isDone) await removeFolder(folder, owner, log)
   } finally {
     engine.close()
   }

@@ -9,11 +9,21 @@ export interface Owner {
   readonly boot: string
 }
 
-/** A name for a folder of this process, never used before. */
-export function ownName(): string {
+/** What names this process among all that ever run. */
+export function ownRun(): string {
   const { pid } = process
   const startTime = readProcess(pid)?.startTime ?? 0
-  return [pid, startTime, pidNamespace(), thisBoot(), randomBytes(3).toString('hex')].join('-')
+  return runOf({ pid, startTime, namespace: pidNamespace(), boot: thisBoot() })
+}
+
+/** The same of another process. */
+export function runOf({ pid, startTime, namespace, boot }: Owner): string {
+  return [pid, startTime, namespace, boot].join('-')
+}
+
+/** A name for a folder of this process, never used before. */
+export function ownName(): string {
+  return `${ownRun()}-${randomBytes(3).toString('hex')}`
 }
 
 /** Whose folder it is that {@link ownName} has named; `undefined` for another name. */
@@ -38,6 +48,7 @@ export function isGone(owner: Owner): boolean {
   return owner.namespace === pidNamespace() && !isSameProcess(owner.pid, owner.startTime)
 }
 
-function thisBoot(): string {
+/** Stands for the time since the machine was last started. */
+export function thisBoot(): string {
   return bootId().slice(0, 8)
 }

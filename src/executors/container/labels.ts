@@ -1,7 +1,8 @@
 import type { Deployment } from '../../function/contract.ts'
 import type { Logger } from '../../telemetry/logger.ts'
+import { ownRun } from '../run-owner.ts'
 import type { Engine, ListedContainer } from './engine.ts'
-import { isRunAlive, ownRun } from './host-run.ts'
+import { isRunAlive } from './host-run.ts'
 import { Turns } from './turns.ts'
 
 /** Removals at once: with more of them each would take longer than a call may. */

@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { expect, it } from 'vitest'
-import { isRunAlive, ownRun } from '../../../src/executors/container/host-run.ts'
+import { isRunAlive } from '../../../src/executors/container/host-run.ts'
+import { ownRun } from '../../../src/executors/run-owner.ts'
 
-const MODULE = new URL('../../../src/executors/container/host-run.ts', import.meta.url).href
+const MODULE = new URL('../../../src/executors/run-owner.ts', import.meta.url).href
 
 it('a run lives as long as its process, and no other with its number', async () => {
   expect(isRunAlive(ownRun())).toBe(true)
