@@ -1,4 +1,7 @@
+import { once } from 'node:events'
 import { rm } from 'node:fs/promises'
+import { createServer, request } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
@@ -13,6 +16,44 @@ import { type Consul, consulProgram, startConsul } from '../services/consul.ts'
 
 const log = createLogger({ level: 'silent' })
 const unavailable = expect.objectContaining({ code: 'STORE_UNAVAILABLE' })
+
+interface ForgetfulLeader extends AsyncDisposable {
+  readonly endpoint: string
+  /** How many renewals were asked for, and how many of them it denies: the first ones. */
+  readonly renewals: number
+  readonly denied: number
+}
+
+/** Passes everything on to Consul, but answers the first renewals with 404. */
+async function startForgetfulLeader(consul: string): Promise<ForgetfulLeader> {
+  const denied = 2
+  let renewals = 0
+  const server = createServer((asked, answer) => {
+    const { method, url = '', headers } = asked
+    if (url.startsWith('/v1/session/renew/') && ++renewals <= denied) {
+      answer.writeHead(404).end('Session id not found')
+      return
+    }
+    const passedOn = request(consul + url, { method, headers }, known => {
+      answer.writeHead(known.statusCode as number, known.headers)
+      known.pipe(answer)
+    })
+    asked.pipe(passedOn)
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  return {
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    denied,
+    get renewals() {
+      return renewals
+    },
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}
 
 describe.skipIf((await consulProgram()) === undefined)('a Consul store in trouble', () => {
   let consul: Consul
@@ -133,6 +174,16 @@ describe.skipIf((await consulProgram()) === undefined)('a Consul store in troubl
     await using next = await store.lease(2_000)
     await store.put('a/1', '3', { lease: next })
     expect(pictureOf(await direct.list('a/'))).toEqual(new Map([['a/1', '3']]))
+  })
+
+  it('keeps a lease whose session a leader denies that has not read its log yet', async () => {
+    // Consul does so for a few milliseconds after a restart.
+    await using leader = await startForgetfulLeader(consul.endpoint)
+    await using patient = open({ endpoint: leader.endpoint })
+    await using lease = await patient.lease(2_000)
+    await expect.poll(() => leader.renewals, { timeout: 5_000 }).toBeGreaterThan(leader.denied)
+    await patient.put('a/1', '1', { lease })
+    expect((await direct.list('a/')).entries.size).toBe(1)
   })
 
   it('keeps a lease over a restart of the agent', async () => {

@@ -1,5 +1,5 @@
 import type { Connection } from './connection.ts'
-import { isStatus } from './failure.ts'
+import { isStatus, unavailable } from './failure.ts'
 
 /** An operation on one key in a transaction. */
 export interface Operation {
@@ -119,8 +119,19 @@ export function createSession(connection: Connection, ttlMs: number): Promise<st
   })
 }
 
-/** @returns false when there is no such session any more */
-export function renewSession(connection: Connection, id: string): Promise<boolean> {
+/**
+ * @returns false when there is no such session any more
+ * @throws FezzError `STORE_UNAVAILABLE` also while the leader does not know of all that it has stored
+ */
+export async function renewSession(connection: Connection, id: string): Promise<boolean> {
+  if (await isRenewed(connection, id)) return true
+  // A leader that has just come to be answers renewals before it has read its log to the end, so
+  // of a session that lives too it says 404. A consistent read waits until it has.
+  if (!(await hasSession(connection, id))) return false
+  throw unavailable(`Consul did not know session ${id} when it was to be renewed, but does now`)
+}
+
+function isRenewed(connection: Connection, id: string): Promise<boolean> {
   return connection.call({
     what: 'renew session',
     send: async (consul, ctx) => {
@@ -132,6 +143,14 @@ export function renewSession(connection: Connection, id: string): Promise<boolea
       }
     },
     read: answer => answer !== undefined,
+  })
+}
+
+function hasSession(connection: Connection, id: string): Promise<boolean> {
+  return connection.call({
+    what: 'get session',
+    send: (consul, ctx) => consul.session.get({ id, consistent: true, ctx } as { id: string }),
+    read: (_answer, session) => session !== undefined,
   })
 }
 
