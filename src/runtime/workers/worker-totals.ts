@@ -39,15 +39,16 @@ export class WorkerTotals {
   /** All families, of the supervisor's own process too. */
   async families(workers: Iterable<WorkerProcess>): Promise<Family[]> {
     const all = [...workers]
+    // As of now: one that ends while it is asked is among those that are asked, and counts once.
+    const totals = new Totals().add(this.#departed.snapshot())
     const reports = await Promise.all(all.map(worker => worker.report(REPORT_MS)))
-    const totals = new Totals()
     for (const [index, worker] of all.entries()) {
       const report = reports[index]
       if (report !== undefined) totals.add(report.families)
       else if (worker.lastReport !== undefined)
         totals.add(cumulativePart(worker.lastReport.families))
     }
-    totals.add(this.#departed.snapshot()).add(snapshot(this.#own(all)))
+    totals.add(snapshot(this.#own(all)))
     return totals.snapshot().map(familyOf)
   }
 
