@@ -34,6 +34,8 @@ export class Supervisor implements AsyncDisposable {
   readonly #totals = new WorkerTotals()
   readonly #workers = new Set<WorkerProcess>()
   readonly #leaving = new AbortController()
+  /** Resolves when the first worker serves. */
+  readonly #up = Promise.withResolvers<void>()
   #isUp = false
   /** Deaths in a row of workers that had hardly begun. */
   #failures = 0
@@ -108,6 +110,7 @@ export class Supervisor implements AsyncDisposable {
       if (await first.started) {
         this.#isUp = true
         this.#fill()
+        this.#up.resolve()
         return
       }
       const { failure } = await first.exited
@@ -117,14 +120,19 @@ export class Supervisor implements AsyncDisposable {
   }
 
   async #rollAll(): Promise<void> {
+    await this.#up.promise
     do {
       this.#rollsAgain = false
-      const old = Array.from(this.#workers).filter(({ state }) => state === 'ready')
+      // Also those that still start: they may have read what was there before.
+      const old = Array.from(this.#workers).filter(({ state }) => state !== 'leaving')
       this.#log.info({ workers: old.map(({ number }) => number) }, 'replacing the workers')
       for (const worker of old) {
-        if (this.#leaving.signal.aborted) return
+        // One that has died meanwhile has its replacement.
+        if (worker.state === 'ended') continue
         const next = this.#fork()
-        if (!(await next.started)) {
+        const isServing = await next.started
+        if (this.#leaving.signal.aborted) return
+        if (!isServing) {
           this.#log.error('a new worker does not start; the old ones stay')
           return
         }
@@ -132,6 +140,7 @@ export class Supervisor implements AsyncDisposable {
         await worker.exited
         this.#fill()
       }
+      if (this.#leaving.signal.aborted) return
     } while (this.#rollsAgain)
     this.#log.info('the workers are replaced')
   }
@@ -212,7 +221,7 @@ export class Supervisor implements AsyncDisposable {
     const onHangup = () => {
       // A terminal that was closed sends it too, and is one no longer.
       if (hadTerminal && !isatty(0)) void this.drain()
-      else if (this.#isUp && !this.#leaving.signal.aborted) void this.roll()
+      else if (!this.#leaving.signal.aborted) void this.roll()
     }
     process.on('SIGHUP', onHangup)
     return { [Symbol.dispose]: () => void process.off('SIGHUP', onHangup) }
