@@ -179,8 +179,10 @@ export class Supervisor implements AsyncDisposable {
   async #onExit(worker: WorkerProcess, exit: WorkerExit): Promise<void> {
     this.#workers.delete(worker)
     this.#totals.keep(worker)
-    if (exit.wasAsked || this.#leaving.signal.aborted) return
-    this.#tell(worker, exit)
+    const isExpected = exit.wasAsked || this.#leaving.signal.aborted
+    // Also of one that was told to go: what it was stuck in is still to be mended.
+    if (!isExpected || exit.stuck !== undefined) this.#tell(worker, exit)
+    if (isExpected) return
     this.#failures = performance.now() - worker.startedAtMs < STABLE_MS ? this.#failures + 1 : 0
     if (!this.#isUp) return
     this.#totals.recordRestart(exit.stuck === undefined ? 'exited' : 'stuck')

@@ -1,6 +1,7 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { CliHost } from '../../helpers/cli.ts'
+import { type CliHost, temporaryFolder } from '../../helpers/cli.ts'
 import {
   answeringProcesses,
   functionFile,
@@ -12,7 +13,8 @@ import {
 const TIMEOUT_MS = 1_000
 const RESTLESS = functionFile('restless')
 
-const serving = (): Promise<CliHost> => serveByTwo({ FEZZ_STUCK_TIMEOUT: `${TIMEOUT_MS}ms` })
+const serving = (files?: readonly string[]): Promise<CliHost> =>
+  serveByTwo({ FEZZ_STUCK_TIMEOUT: `${TIMEOUT_MS}ms` }, files)
 
 /** Line of `restless.ts` where this is written, from 1 on. */
 async function lineOf(code: string): Promise<number> {
@@ -50,7 +52,20 @@ describe('a worker that is stuck', () => {
     await using host = await serving()
     expect(await getAnew(host, '/restless/wait')).toBe('')
     const line = await host.line(({ level }) => level === 'error')
-    expect(line.msg).toMatch(/is replaced: it waits in a call outside of JavaScript$/)
+    expect(line.msg).toMatch(/was ended: it waits in a call outside of JavaScript$/)
+  })
+
+  it('when it was told to go is named too', async () => {
+    const file = join(await temporaryFolder(), 'clinging.ts')
+    await writeFile(
+      file,
+      `export default { fetch: () => new Response(), onUnload() { for (;;) Math.random() } }`,
+    )
+    await using host = await serving([file, RESTLESS])
+    await getAnew(host, '/clinging')
+    expect(await host.stop()).toEqual({ code: 0, signal: null })
+    const [line] = host.lines.filter(({ level }) => level === 'error')
+    expect(line).toMatchObject({ functionId: 'clinging' })
   })
 })
 
