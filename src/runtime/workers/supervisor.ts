@@ -136,8 +136,7 @@ export class Supervisor implements AsyncDisposable {
           this.#log.error('a new worker does not start; the old ones stay')
           return
         }
-        worker.drain(true)
-        await worker.exited
+        await this.#drainOne(worker, true)
         this.#fill()
       }
       if (this.#leaving.signal.aborted) return
@@ -147,14 +146,16 @@ export class Supervisor implements AsyncDisposable {
 
   async #drain(): Promise<void> {
     this.#leaving.abort()
+    await Promise.all(Array.from(this.#workers, worker => this.#drainOne(worker, false)))
+  }
+
+  /** Lets a worker finish what it has; one that takes longer than it may is ended. */
+  async #drainOne(worker: WorkerProcess, isReplaced: boolean): Promise<void> {
     const { drainDelayMs, drainTimeoutMs, unloadTimeoutMs } = this.#config
-    const exits = Array.from(this.#workers, worker => worker.exited)
-    for (const worker of this.#workers) worker.drain(false)
     const limitMs = drainDelayMs + drainTimeoutMs + unloadTimeoutMs + GRACE_MS
-    const timer = setTimeout(() => {
-      for (const worker of this.#workers) worker.kill()
-    }, limitMs)
-    await Promise.all(exits)
+    worker.drain(isReplaced)
+    const timer = setTimeout(() => worker.kill(), limitMs)
+    await worker.exited
     clearTimeout(timer)
   }
 
