@@ -6,10 +6,11 @@ export interface LineDestination {
 }
 
 /**
- * Lines are written together up to this many characters: what a pipe takes as a whole (PIPE_BUF on
- * Linux), so that those of several processes are never mixed within a line.
+ * Lines are written together up to this many bytes: what a pipe takes as a whole (PIPE_BUF on Linux),
+ * so that those of several processes are not mixed within a line. Only a line that is longer than
+ * this by itself may be, while the pipe is full.
  */
-const BUFFER_LENGTH = 4096
+const BUFFER_BYTES = 4096
 /** How long a full pipe is left alone before the next try. */
 const RETRY_MS = 5
 
@@ -20,6 +21,7 @@ const RETRY_MS = 5
 export class BufferedDestination implements LineDestination {
   readonly #fd: number
   #pending = ''
+  #pendingBytes = 0
   #scheduled = false
   readonly #flushLater = (): void => {
     this.#scheduled = false
@@ -31,8 +33,10 @@ export class BufferedDestination implements LineDestination {
   }
 
   write(line: string): void {
-    if (this.#pending.length + line.length > BUFFER_LENGTH) this.flush()
+    const lineBytes = Buffer.byteLength(line)
+    if (this.#pendingBytes + lineBytes > BUFFER_BYTES) this.flush()
     this.#pending += line
+    this.#pendingBytes += lineBytes
     if (this.#scheduled) return
     this.#scheduled = true
     setImmediate(this.#flushLater)
@@ -42,6 +46,7 @@ export class BufferedDestination implements LineDestination {
   flush(): void {
     let bytes = Buffer.from(this.#pending)
     this.#pending = ''
+    this.#pendingBytes = 0
     while (bytes.length > 0) {
       try {
         bytes = bytes.subarray(writeSync(this.#fd, bytes))
