@@ -1,6 +1,7 @@
 import { FezzError } from '../errors.ts'
 import type { Code, Deployment } from '../function/contract.ts'
-import type { ExecutorKind } from '../function/execution.ts'
+import type { Execution, ExecutorKind } from '../function/execution.ts'
+import { show } from '../schema.ts'
 
 /** The executors that can run a kind of code; the first where the manifest names none. */
 const ABLE: Readonly<Record<Exclude<Code['kind'], 'artifact'>, readonly ExecutorKind[]>> = {
@@ -15,13 +16,45 @@ const WHAT: Readonly<Record<Exclude<Code['kind'], 'artifact'>, string>> = {
   image: 'a container image',
 }
 
+type Isolation = keyof Pick<Execution, 'sandbox' | 'network' | 'user' | 'readOnly'>
+
+/** What keeps a function away from something, and the executors that do so: no other runs it. */
+const HELD_BY: Readonly<Record<Isolation, readonly ExecutorKind[]>> = {
+  sandbox: ['process', 'container'],
+  network: ['process', 'container'],
+  user: ['process', 'container'],
+  readOnly: ['container'],
+}
+
+/** Declared, these ask for nothing. */
+const OPEN: Execution = { sandbox: 'none', network: true, readOnly: false }
+
 /**
  * Where a deployment runs.
  *
  * @param byDefault for JavaScript whose manifest does not say
- * @throws FezzError `INVALID_MANIFEST` when its code cannot run where its manifest says
+ * @throws FezzError `INVALID_MANIFEST` when its code cannot run where its manifest says, or would run
+ *   there without what is to keep it apart
  */
 export function executorKindOf(
+  deployment: Pick<Deployment, 'manifest' | 'code'>,
+  byDefault: ExecutorKind,
+): ExecutorKind {
+  const kind = ableKindOf(deployment, byDefault)
+  const { id, execution } = deployment.manifest
+  for (const field of Object.keys(HELD_BY) as Isolation[]) {
+    const value = execution[field]
+    const holders = HELD_BY[field]
+    if (value === undefined || value === OPEN[field] || holders.includes(kind)) continue
+    throw new FezzError(
+      'INVALID_MANIFEST',
+      `Function "${id}": ${field} ${show(value)} does not hold in executor "${kind}"; write executor ${named(holders)}, or remove it`,
+    )
+  }
+  return kind
+}
+
+function ableKindOf(
   { manifest, code }: Pick<Deployment, 'manifest' | 'code'>,
   byDefault: ExecutorKind,
 ): ExecutorKind {
@@ -32,6 +65,10 @@ export function executorKindOf(
   if (able.includes(executor)) return executor
   throw new FezzError(
     'INVALID_MANIFEST',
-    `Function "${manifest.id}": executor "${executor}" cannot run ${WHAT[code.kind]}; write ${able.map(kind => `"${kind}"`).join(' or ')}`,
+    `Function "${manifest.id}": executor "${executor}" cannot run ${WHAT[code.kind]}; write ${named(able)}`,
   )
+}
+
+function named(kinds: readonly ExecutorKind[]): string {
+  return kinds.map(kind => `"${kind}"`).join(' or ')
 }

@@ -55,6 +55,23 @@ describe('executorKindOf', () => {
   ] as const)('refuses %s in %s', (code, executor, message) => {
     expect(() => executorKindOf(deployment(code, { executor }), 'in-process')).toThrow(message)
   })
+
+  it.each([
+    [{ sandbox: 'namespaces' }, 'sandbox "namespaces" does not hold in executor "in-process"'],
+    [{ network: false, executor: 'thread' }, 'network false does not hold in executor "thread"'],
+    [{ user: 'nobody' }, 'write executor "process" or "container", or remove it'],
+    [{ readOnly: true, executor: 'process' }, 'write executor "container", or remove it'],
+  ] as const)('never runs without what is to keep it apart: %j', (execution, message) => {
+    expect(() => executorKindOf(deployment('artifact', execution), 'in-process')).toThrow(message)
+  })
+
+  it.each([
+    { sandbox: 'none', network: true, readOnly: false, executor: 'thread' },
+    { sandbox: 'namespaces', network: false, user: 'nobody', executor: 'process' },
+    { sandbox: 'namespaces', network: false, user: '1', readOnly: true, executor: 'container' },
+  ] as const)('runs with what its executor holds: %j', execution => {
+    expect(executorKindOf(deployment('artifact', execution), 'in-process')).toBe(execution.executor)
+  })
 })
 
 /** An executor that writes down what it is told. */
