@@ -51,8 +51,9 @@ const command = reads((input: unknown): readonly string[] => {
 })
 
 const user = reads((input: unknown): string => {
-  const name = String(input)
-  if (/^(?:\d{1,10}|[a-z_][\w-]{0,31})(?::(?:\d{1,10}|[a-z_][\w-]{0,31}))?$/i.test(name))
+  const name = Number.isInteger(input) ? String(input) : input
+  const isName = typeof name === 'string'
+  if (isName && /^(?:\d{1,10}|[a-z_][\w-]{0,31})(?::(?:\d{1,10}|[a-z_][\w-]{0,31}))?$/i.test(name))
     return name
   throw new RangeError(says('write a user, or user:group, such as "nobody" or 1000')({ input }))
 })
