@@ -38,6 +38,8 @@ export interface WorkerRole {
   readonly totals: HostTotals
   /** Called with functions before they are put in force. */
   onDeploy(functions: readonly DeployableFunction[]): void
+  /** Called when a function is given a request and when it has answered. */
+  onProgress(): void
 }
 
 const CLEAR_UP_AFTER_MS = 1_000
@@ -92,6 +94,7 @@ export class HostServer implements AsyncDisposable {
       metrics: this.#metrics,
       executor: executors,
       totals: role.worker?.totals,
+      onProgress: role.worker && (() => role.worker?.onProgress()),
     })
     this.#reserved = systemPaths(this.config)
     this.#listener = new NodeListener({

@@ -44,6 +44,8 @@ export interface HostOptions {
   readonly clock?: Clock
   /** What `/_metrics` answers. Default: what this host has counted. */
   readonly totals?: HostTotals | undefined
+  /** Called when a function is given a request and when it has answered. */
+  readonly onProgress?: (() => void) | undefined
 }
 
 const UNDERSCORE = 0x5f
@@ -67,6 +69,7 @@ export class Host implements AsyncDisposable {
   readonly #requestId = requestIds()
   readonly #logsRequests: boolean
   readonly #admission: Admission
+  readonly #onProgress: (() => void) | undefined
   #closing: Promise<void> | undefined
 
   constructor(options: HostOptions) {
@@ -111,6 +114,7 @@ export class Host implements AsyncDisposable {
       routes: () => this.#deployments.table.size,
     })
     this.#logsRequests = log.isLevelEnabled('debug')
+    this.#onProgress = options.onProgress
   }
 
   /** Requests that have not been answered completely. */
@@ -235,6 +239,7 @@ export class Host implements AsyncDisposable {
 
   /** Calls the function and, if it answers at once, completes the invocation. */
   #invoke(invocation: Invocation, instance: Instance): Response | Promise<unknown> {
+    this.#onProgress?.()
     invocation.acquired = true
     let result: unknown
     try {
@@ -345,6 +350,7 @@ export class Host implements AsyncDisposable {
 
   /** Ends the invocation's bookkeeping with the answer it gets. */
   #answer(invocation: Invocation, response: FastResponse): Response {
+    this.#onProgress?.()
     const { hosted, request, requestId, startedMs } = invocation
     const nowMs = this.#clock.now()
     hosted.metrics.recordRequest(response.status, nowMs - startedMs)

@@ -16,7 +16,7 @@ export const SETTINGS = {
   ),
   stuckTimeout: kind.duration(
     '10s',
-    'Time without a turn of its event loop after which one of several workers is replaced; 0: never.',
+    'Time in which its event loop stands still after which one of several workers is replaced; 0: never.',
     { zero: true },
   ),
   idleTtl: kind.duration('300s', 'Time without use after which a function is unloaded.'),

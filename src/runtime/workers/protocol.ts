@@ -43,7 +43,7 @@ export interface WatchedFunction {
 
 /** What a watchdog has found before it ended its process. */
 export interface StuckReport {
-  /** How long the event loop had made no turn, at least. */
+  /** How long there had been no progress, at least. */
   readonly stuckMs: number
   /**
    * Where the main thread was, in the form of `Error.stack` without its first line. Empty: in a call
@@ -56,7 +56,7 @@ export interface StuckReport {
 
 /** What the watchdog's thread starts with. */
 export interface WatchdogData {
-  /** One Int32 that grows with each turn that the main thread notes. */
+  /** One Int32 that grows with each progress that the main thread notes. */
   readonly beat: SharedArrayBuffer
   readonly stuckTimeoutMs: number
 }

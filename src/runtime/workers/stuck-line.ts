@@ -19,7 +19,7 @@ const PLACE = /\(?([^\s()]+:\d+:\d+)\)?$/
 
 /** Words what a watchdog has found, with places in the sources that the functions were written in. */
 export function stuckLine({ stuckMs, stack, functions }: StuckReport): StuckLine {
-  const since = `made no turn of its event loop for ${stuckMs} ms and was ended`
+  const since = `stood still for ${stuckMs} ms and was ended`
   if (stack === '') return { message: `${since}: it waits in a call outside of JavaScript` }
   for (const each of functions) rememberArtifact(each)
   const sources = mapStack(stack)

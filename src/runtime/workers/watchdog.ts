@@ -11,17 +11,18 @@ const THREAD_FILE = import.meta.url.endsWith('.ts')
 const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 }
 
 /**
- * Ends this process by SIGKILL when its event loop makes no turn for the timeout, after a thread of
- * its own has told the supervisor where it was stuck. From inside, a loop that never ends can't.
+ * Ends this process by SIGKILL when it makes no progress for the timeout, after a thread of its own
+ * has told the supervisor where it was stuck. From inside, a loop that never ends can't.
  */
 export class Watchdog implements AsyncDisposable {
   readonly #thread: Worker
   readonly #heart: NodeJS.Timeout
+  readonly #beats: Int32Array
   #closing: Promise<void> | undefined
 
   constructor(stuckTimeoutMs: number) {
     const workerData: WatchdogData = { beat: new SharedArrayBuffer(4), stuckTimeoutMs }
-    const beats = new Int32Array(workerData.beat)
+    this.#beats = new Int32Array(workerData.beat)
     this.#thread = new Worker(new URL(THREAD_FILE, import.meta.url), {
       name: 'fezz-watchdog',
       workerData,
@@ -29,7 +30,7 @@ export class Watchdog implements AsyncDisposable {
       resourceLimits: RESOURCE_LIMITS,
     })
     this.#thread.unref()
-    this.#heart = setInterval(() => Atomics.add(beats, 0, 1), intervalMs(stuckTimeoutMs))
+    this.#heart = setInterval(() => this.beat(), intervalMs(stuckTimeoutMs))
     this.#heart.unref()
   }
 
@@ -41,6 +42,14 @@ export class Watchdog implements AsyncDisposable {
       return [{ functionId: manifest.id, folder, entry }]
     })
     if (watched.length > 0) this.#thread.postMessage(watched)
+  }
+
+  /**
+   * Notes progress. Every turn of the event loop does so, but a turn may be long: it takes all
+   * connections that have something to read, and of busy ones there may be many.
+   */
+  beat(): void {
+    Atomics.add(this.#beats, 0, 1)
   }
 
   /** From now on the process may stand still. Idempotent. */

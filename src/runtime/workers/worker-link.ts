@@ -35,7 +35,7 @@ export class WorkerLink implements WorkerRole, AsyncDisposable {
   #reporting: Promise<void> | undefined
   #closing: Promise<void> | undefined
 
-  /** @param stuckTimeoutMs time without a turn of the event loop that ends the process; 0: none does */
+  /** @param stuckTimeoutMs time without progress that ends the process; 0: none does */
   constructor(stuckTimeoutMs: number) {
     this.#worker = cluster.worker as Worker
     this.number = this.#worker.id
@@ -50,6 +50,10 @@ export class WorkerLink implements WorkerRole, AsyncDisposable {
 
   onDeploy(functions: readonly DeployableFunction[]): void {
     this.#watchdog?.watch(functions)
+  }
+
+  onProgress(): void {
+    this.#watchdog?.beat()
   }
 
   /** Makes the supervisor's word count for `server`: reports, drain. */

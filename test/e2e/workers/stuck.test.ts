@@ -40,7 +40,7 @@ describe('a worker that is stuck', () => {
       expect(line).toMatchObject({ functionId: 'restless' })
       expect(line['place']).toMatch(`${RESTLESS}:${await lineOf(code)}:`)
       expect(line.msg).toMatch(
-        /^worker [12] made no turn .* stuck in function "restless" at .*restless\.ts:/,
+        /^worker [12] stood still .* stuck in function "restless" at .*restless\.ts:/,
       )
       await host.someLines(3, ({ msg }) => msg.startsWith('listening'))
       expect((await answeringProcesses(host, 2)).size).toBe(2)
@@ -78,4 +78,24 @@ it('a worker that was suspended, as by a sleeping machine, is not replaced', asy
   for (const pid of pids) process.kill(pid, 'SIGCONT')
   await new Promise(resolve => setTimeout(resolve, TIMEOUT_MS))
   expect(await answeringProcesses(host, 2)).toEqual(pids)
+})
+
+it('a worker is not replaced for one long turn in which it serves many', async () => {
+  const file = join(await temporaryFolder(), 'busy.ts')
+  await writeFile(
+    file,
+    `export default {
+      async fetch() {
+        // All timers that are due run in one turn.
+        await new Promise(resolve => setTimeout(resolve, 100))
+        const end = performance.now() + ${TIMEOUT_MS / 8}
+        while (performance.now() < end);
+        return new Response('done')
+      },
+    }`,
+  )
+  await using host = await serving([file, RESTLESS])
+  const answers = await Promise.all(Array.from({ length: 32 }, () => getAnew(host, '/busy')))
+  expect(new Set(answers)).toEqual(new Set(['done']))
+  expect(host.lines.filter(({ level }) => level === 'error')).toEqual([])
 })

@@ -15,7 +15,7 @@ describe('the line about a stuck worker', () => {
     expect(line.functionId).toBe('spin')
     expect(line.place).toBe(`${FOLDER}/bundle.cjs:12:3`)
     expect(line.message).toBe(
-      `made no turn of its event loop for 500 ms and was ended: stuck in function "spin" at ${FOLDER}/bundle.cjs:12:3`,
+      `stood still for 500 ms and was ended: stuck in function "spin" at ${FOLDER}/bundle.cjs:12:3`,
     )
   })
 
@@ -35,8 +35,7 @@ describe('the line about a stuck worker', () => {
 
   it('says so when no JavaScript ran', () => {
     expect(stuckLine({ stuckMs: 500, stack: '', functions: [] })).toEqual({
-      message:
-        'made no turn of its event loop for 500 ms and was ended: it waits in a call outside of JavaScript',
+      message: 'stood still for 500 ms and was ended: it waits in a call outside of JavaScript',
     })
   })
 })
