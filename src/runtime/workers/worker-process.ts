@@ -54,12 +54,13 @@ export class WorkerProcess {
     this.pid = worker.process.pid as number
     this.started = this.#started.promise
     let report = ''
-    const channel = worker.process.stdio[REPORT_FD] as Readable
-    channel.setEncoding('utf8').on('data', text => {
+    // One that could not be started has none, as when there are too many open files.
+    const channel = worker.process.stdio?.[REPORT_FD] as Readable | null | undefined
+    channel?.setEncoding('utf8').on('data', text => {
       report += text
     })
     // A process that is killed may reset it.
-    channel.on('error', () => {})
+    channel?.on('error', () => {})
     worker.on('message', (message: WorkerMessage) => {
       if (message.kind === 'ask') onAsk(message.id, message.form)
       else this.#onMessage(message)
@@ -73,9 +74,12 @@ export class WorkerProcess {
         resolve({ code, signal, wasAsked, stuck: parsed(report), failure: this.#failure })
       }
       worker.process.once('close', end)
-      worker.on('error', () => {
+      worker.on('error', cause => {
+        if (worker.process.pid !== undefined) return
         // One that could not be started at all does not close.
-        if (worker.process.pid === undefined) end(null, null)
+        const message = `worker ${this.number} cannot be started: ${cause.message}`
+        this.#failure = new FezzError('INTERNAL', message, { cause })
+        end(null, null)
       })
     })
   }

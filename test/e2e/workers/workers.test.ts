@@ -1,8 +1,10 @@
+import { execFileSync } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { findTools } from '../../../src/executors/process/tools.ts'
 import { runCli, serve, temporaryFolder } from '../../helpers/cli.ts'
 import { RawClient } from '../../http/raw-client.ts'
 import { hammer } from '../keep-alive-client.ts'
@@ -78,6 +80,24 @@ describe('/_metrics of any worker', () => {
     expect(pidsLater).not.toContain(victim)
   })
 })
+
+const { prlimit } = findTools()
+
+it.skipIf(prlimit === undefined)(
+  'a worker that cannot even be started is tried again',
+  async () => {
+    await using host = await serveByTwo()
+    const [victim] = await workersOf(host)
+    const limit = (files: number) =>
+      execFileSync(prlimit as string, [`--pid=${host.child.pid}`, `--nofile=${files}:`])
+    // Fewer than the supervisor has open: it can open no channel to another worker.
+    limit(8)
+    process.kill(victim?.pid as number, 'SIGKILL')
+    await host.line(({ msg }) => /^worker 3 cannot be started: spawn .* EMFILE$/.test(msg))
+    limit(256)
+    await host.someLines(3, ({ msg }) => msg.startsWith('listening'))
+  },
+)
 
 describe('SIGHUP', () => {
   it('replaces all workers, and no request fails', async () => {
