@@ -2,6 +2,10 @@ import { ACCEPTED_FORMS, conventionOf, declarationOf, describe, exportOf } from 
 import { invalidManifest, type Manifest, type ManifestInput } from './manifest.ts'
 import { checkManifest, deriveManifest, withoutAbsent } from './manifest-schema.ts'
 
+/** For who has named a program, such as an Express app with a `main`, where a function is expected. */
+const SERVES_BY_ITSELF =
+  'A program that listens on a port by itself, such as an Express app, needs a fezz.json beside it: { "runtime": "node" }'
+
 /** One function of a module: what it is called there, and its checked manifest. */
 export interface FoundFunction {
   readonly exportName: string
@@ -15,6 +19,7 @@ export interface FoundFunction {
  * routes to `/<id>` and `/<id>/*`.
  *
  * @param moduleExports what the module exports; of a CommonJS module, its `module.exports`
+ * @param fileName of which default ids are made; it may be made up, so that no message names it
  * @throws FezzError `INVALID_MANIFEST` when there is none, one is wrong, or two have the same id
  */
 export function functionsIn(moduleExports: object, fileName: string): FoundFunction[] {
@@ -25,12 +30,13 @@ export function functionsIn(moduleExports: object, fileName: string): FoundFunct
     found.push({ exportName: 'default', manifest: deriveManifest(fileName, declared) })
   } else if (declared !== undefined) {
     throw invalidManifest(
-      `${fileName} exports a manifest, but no undecorated default export that it could belong to`,
+      'exports a manifest, but no undecorated default export that it could belong to',
     )
   }
-  if (found.length === 0)
-    throw invalidManifest(`No function found in ${fileName}: ${ACCEPTED_FORMS}`)
-  refuseSameId(found, fileName)
+  if (found.length === 0) {
+    throw invalidManifest(`no function found: ${ACCEPTED_FORMS}. ${SERVES_BY_ITSELF}`)
+  }
+  refuseSameId(found)
   return found
 }
 
@@ -62,13 +68,13 @@ function decoratedIn(moduleExports: object): FoundFunction[] {
   }))
 }
 
-function refuseSameId(found: readonly FoundFunction[], fileName: string): void {
+function refuseSameId(found: readonly FoundFunction[]): void {
   const names = new Map<string, string>()
   for (const { exportName, manifest } of found) {
     const other = names.get(manifest.id)
     if (other !== undefined) {
       throw invalidManifest(
-        `${fileName} has two functions with the id "${manifest.id}": the exports ${other} and ${exportName}; rename one`,
+        `has two functions with the id "${manifest.id}": the exports ${other} and ${exportName}; rename one`,
       )
     }
     names.set(manifest.id, exportName)

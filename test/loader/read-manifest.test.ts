@@ -84,7 +84,19 @@ it('a wrong declaration names the file, the function, the field and the value', 
 it('a module without a function is an error', async () => {
   const { error, message } = await loadBetween('export const answer = 42')
   expect(error.code).toBe('INVALID_MANIFEST')
-  expect(message).toMatch(/^\/bad\.ts: No function found in bad\.ts/)
+  expect(message).toMatch(/^\/bad\.ts: no function found: export a class/)
+})
+
+it('a program where a function is expected is told by its own file, and what it needs', async () => {
+  const folder = await createProject({
+    'shop/package.json': '{ "main": "app.js", "scripts": { "start": "node app.js" } }',
+    'shop/app.js': 'module.exports = { app: true }',
+  })
+  const { errors } = await createLoader(folder).load([join(folder, 'shop')])
+  const message = errors.map(({ message }) => message).join('\n')
+  expect(message).toContain(`${folder}/shop/app.js: no function found`)
+  expect(message).toContain('needs a fezz.json beside it: { "runtime": "node" }')
+  expect(message).not.toContain('shop.js')
 })
 
 it('a failure after the module was evaluated is nobody else’s fault', async () => {
