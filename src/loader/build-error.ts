@@ -19,6 +19,10 @@ export interface BuildMessage {
 const TOP_LEVEL_AWAIT =
   'top-level await is not supported: a function is loaded as one CommonJS bundle. Move it into onLoad'
 
+/** What esbuild says of options of its own, which nobody can set here. */
+const ABOUT_OPTIONS = /^You can mark the path/
+const MISSING_PACKAGE = /^Could not resolve "((?:@[\w.-]+\/)?\w[\w.-]*)[/"]/
+
 /**
  * Why sources do not build, for people: each message with `file:line:column` (absolute, from 1) and
  * the line itself.
@@ -42,7 +46,11 @@ export function describeMessage(message: BuildMessage, folder: string): string {
   // The notes of a require() say where in its target the await is.
   const notes = (message.notes ?? [])
     .filter(note => note.location !== null || !awaits)
+    .filter(note => !ABOUT_OPTIONS.test(note.text))
     .map(note => `\n  ${place(note, folder)}${note.text}`)
+  const missing = MISSING_PACKAGE.exec(message.text)?.[1]
+  if (missing !== undefined)
+    notes.push(`\n  If it is a package, install it: npm install ${missing}`)
   return `${place(message, folder)}${text}${excerpt(message)}${notes.join('')}`
 }
 

@@ -289,6 +289,14 @@ describe('sources that do not build', () => {
     expect(message).toContain('/hello.ts:2:8: Could not resolve "nowhere"')
   })
 
+  it('say of a missing package how to get it, and nothing of options that nobody can set', async () => {
+    const message = await messageOf({ 'hello.ts': 'import "@team/nowhere/deep"' })
+    expect(message.split('\n').slice(3)).toEqual([
+      '  If it is a package, install it: npm install @team/nowhere',
+    ])
+    expect(await messageOf({ 'hello.ts': 'import "./gone.ts"' })).not.toContain('npm install')
+  })
+
   it('say of a top-level await to move it into onLoad', async () => {
     const message = await messageOf({
       'hello.ts': 'import "./data.ts"\nexport default { fetch() {} }',
