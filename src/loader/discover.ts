@@ -58,7 +58,7 @@ async function foundAt(place: string, runtimes: Runtimes): Promise<Found[]> {
   if (within.length > 0) return within
   throw new FezzError(
     'BUILD_FAILED',
-    `${place}: no function files; name a folder with .ts or .js files, or a file`,
+    `${place}: no functions in it; name a folder with .ts or .js files, a fezz.json, a requirements.txt or a go.mod`,
   )
 }
 

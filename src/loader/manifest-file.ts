@@ -21,7 +21,7 @@ export async function readManifestFile(file: string): Promise<Declared> {
     input = JSON.parse(text)
   } catch (error) {
     // Only the place, where V8 tells it: it quotes what is there, which may be a secret.
-    const place = /\(line \d+ column \d+\)/.exec((error as Error).message)?.[0]
+    const place = /\((line \d+ column \d+)\)/.exec((error as Error).message)?.[1]
     throw wrong(file, `is not JSON; look at ${place ?? 'its quotes, commas and brackets'}`)
   }
   if (typeof input !== 'object' || input === null || Array.isArray(input)) {

@@ -69,7 +69,7 @@ describe('a mistake stops the start with one line that names it', () => {
     const folder = await temporaryFolder()
     const { code, stdout, stderr } = await runCli(['serve', folder])
     expect(stderr).toBe(
-      `fezz: ${folder}: no function files; name a folder with .ts or .js files, or a file\n`,
+      `fezz: ${folder}: no functions in it; name a folder with .ts or .js files, a fezz.json, a requirements.txt or a go.mod\n`,
     )
     expect(stdout).toBe('')
     expect(code).toBe(1)

@@ -123,7 +123,7 @@ describe('what is wrong', () => {
     const folder = await createProject({ 'notes.md': 'no' })
     const { errors } = await createLoader(folder).load([folder, join(folder, 'notes.md')])
     expect(errors.map(({ message }) => message)).toEqual([
-      `${folder}: no function files; name a folder with .ts or .js files, or a file`,
+      `${folder}: no functions in it; name a folder with .ts or .js files, a fezz.json, a requirements.txt or a go.mod`,
       `${join(folder, 'notes.md')}: not a source file; write .ts, .tsx, .mts, .cts, .js, .jsx, .mjs or .cjs`,
     ])
   })

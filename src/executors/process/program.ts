@@ -62,5 +62,7 @@ function programOf(id: string, code: ProgramCode, env: Environment): string {
   }
   const file = isAbsolute(name) ? name : resolve(code.folder, name)
   if (isExecutable(file)) return file
-  throw refuse(statSync(file, { throwIfNoEntry: false }) ? 'is not executable' : 'does not exist')
+  throw refuse(
+    statSync(file, { throwIfNoEntry: false }) ? 'is not executable; chmod +x it' : 'does not exist',
+  )
 }

@@ -137,7 +137,7 @@ print(json.dumps({'status': 200, 'body': request['body'], 'isBase64': True}))
 
   it.each([
     ['missing', ['./nothing'], 'does not exist'],
-    ['not executable', ['./data'], 'is not executable'],
+    ['not executable', ['./data'], 'is not executable; chmod +x it'],
     ['not in PATH', ['fezz-no-such-program'], 'is not in PATH'],
   ])('fails to load when it is %s', async (_name, command, message) => {
     const deployment = world.deployment({ files: {}, command, protocol: 'bootstrap' })

@@ -126,7 +126,8 @@ describe('a fezz.json', () => {
 
   it.each<[string, string]>([
     ['{ "path": ', '/a/fezz.json: is not JSON; look at '],
-    ['{\n "path": x }', '/a/fezz.json: is not JSON; look at '],
+    ['{\n "path": x }', '/a/fezz.json: is not JSON; look at its quotes'],
+    ['{ "path": "/x",\n}', '/a/fezz.json: is not JSON; look at line 2 column 1'],
     ['[]', '/a/fezz.json: is not an object; write one, such as { "path": "/hello" }'],
     ['{ "timeout": "soon" }', '/a/fezz.json: Function "a" (fezz.json): timeout "soon" is not a'],
     ['{ "tiemout": 1 }', '/a/fezz.json: Function "a" (fezz.json): tiemout is not a field; did you'],

@@ -53,7 +53,7 @@ describe('the runtime node', { timeout: 120_000 }, () => {
   it('says what to write when the start script is a matter of a shell', async () => {
     const files = { 'package.json': starting('next start && echo') }
     expect(await buildApp(files)).toEqual([
-      '/app: write "start": "node server.js" under scripts of its package.json, or a command in a fezz.json',
+      '/app: there is no start script of "node FILE" alone, nor a main, server.js or index.js; write "start": "node server.js" under scripts of its package.json, or a command in a fezz.json',
     ])
     const declared = { ...files, 'fezz.json': '{ "command": "npx next start" }' }
     expect(await buildApp(declared)).toMatchObject({ command: ['npx', 'next', 'start'] })
