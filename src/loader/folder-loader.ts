@@ -6,6 +6,7 @@ import type { FoundFunction } from '../function/declared.ts'
 import { imageCodeOf } from '../function/image-code.ts'
 import { invalidManifest, type Manifest } from '../function/manifest.ts'
 import { deriveManifest } from '../function/manifest-schema.ts'
+import type { Logger } from '../telemetry/logger.ts'
 import { type Entry, type Found, FUNCTION_FILE, projectEntry } from './discover.ts'
 import { isInstalled } from './inputs.ts'
 import { asFezzError, type Outcome } from './loaded-function.ts'
@@ -37,10 +38,10 @@ export class FolderLoader {
   readonly #builder: ProgramBuilder
 
   /** @param cacheDir absolute */
-  constructor(cacheDir: string, runtimes: Runtimes) {
+  constructor(cacheDir: string, runtimes: Runtimes, log: Logger) {
     this.#cacheDir = cacheDir
     this.#runtimes = runtimes
-    this.#builder = new ProgramBuilder(cacheDir, this.#files)
+    this.#builder = new ProgramBuilder(cacheDir, this.#files, log)
   }
 
   /** Never rejects: what is wrong with one function must not hide the others. */

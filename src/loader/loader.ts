@@ -43,6 +43,7 @@ export class Loader {
   readonly #runtimes: Runtimes
   readonly #modules: ModuleLoader
   readonly #manifestDeadlineMs: number | undefined
+  readonly #log: Logger
   #folders: Promise<FolderLoader> | undefined
   #watchList: ReadonlyMap<string, readonly string[]> = new Map()
 
@@ -51,6 +52,7 @@ export class Loader {
     this.#runtimes = new Runtimes(runtimesDir)
     this.#modules = new ModuleLoader(new ArtifactCache(this.#cacheDir), log)
     this.#manifestDeadlineMs = manifestDeadlineMs
+    this.#log = log
   }
 
   /**
@@ -108,7 +110,7 @@ export class Loader {
   /** Loaded here alone: who serves source files does not pay for what builds programs. */
   async #createFolderLoader(): Promise<FolderLoader> {
     const { FolderLoader } = await import('./folder-loader.ts')
-    return new FolderLoader(this.#cacheDir, this.#runtimes)
+    return new FolderLoader(this.#cacheDir, this.#runtimes, this.#log)
   }
 }
 

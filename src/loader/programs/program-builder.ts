@@ -1,6 +1,7 @@
 import { access, readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { FezzError } from '../../errors.ts'
+import type { Logger } from '../../telemetry/logger.ts'
 import { sha256Of } from '../inputs.ts'
 import { buildOnce } from './build-folder.ts'
 import { runTool, toolEnvironment, withoutSecrets } from './run-tool.ts'
@@ -37,13 +38,15 @@ export interface BuiltProgram {
 export class ProgramBuilder {
   readonly #cacheDir: string
   readonly #files: SourceFiles
+  readonly #log: Logger
   /** What is known of each runtime's tools and files, by name: as long as the process lives. */
   readonly #identities = new Map<string, Promise<Identity>>()
 
   /** @param cacheDir absolute */
-  constructor(cacheDir: string, files: SourceFiles) {
+  constructor(cacheDir: string, files: SourceFiles, log: Logger) {
     this.#cacheDir = cacheDir
     this.#files = files
+    this.#log = log
   }
 
   /**
@@ -79,7 +82,10 @@ export class ProgramBuilder {
     const programs = join(this.#cacheDir, 'programs')
     const { path, isNew } = await buildOnce(programs, sha256, async temporary => {
       await copyFiles(sources, folder, temporary)
-      if (by !== undefined) await this.#run(by.runtime.build, by, folder, temporary)
+      if (by === undefined) return
+      // It may take minutes, in which nothing else is seen of a host that starts.
+      this.#log.info({ folder, runtime: by.runtime.name }, 'building a program')
+      await this.#run(by.runtime.build, by, folder, temporary)
     })
     const variables = { ...by?.variables, folder: path }
     return { sha256, folder: path, isNew, variables, added: await readArguments(path) }
@@ -97,6 +103,7 @@ export class ProgramBuilder {
     const all = join(this.#cacheDir, 'packages')
     const { path } = await buildOnce(all, sha256, async temporary => {
       await copyFiles(of, folder, temporary)
+      this.#log.info({ folder, runtime: by.runtime.name }, 'installing packages')
       const variables = { ...by.variables, packages: temporary }
       await this.#run(packages.build, { ...by, variables }, folder, temporary)
     })

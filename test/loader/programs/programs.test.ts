@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import type { ProgramCode } from '../../../src/function/contract.ts'
 import type { LoadedFunction } from '../../../src/loader/loaded-function.ts'
-import { createLoader, createProject, type Files, writeFiles } from '../project.ts'
+import type { Logger } from '../../../src/telemetry/logger.ts'
+import { createLoader, createProject, type Files, silent, writeFiles } from '../project.ts'
 import { withoutTool, wordsRuntime } from './words-runtime.ts'
 
 function programOf(found: LoadedFunction | undefined): ProgramCode {
@@ -64,6 +65,20 @@ describe('a program', () => {
     expect(await modeOf(join(folder, '.cache/programs'))).toBe(0o711)
     expect(await modeOf(join(folder, '.cache/packages'))).toBe(0o711)
     expect((await modeOf(programOf(functions[0]).folder)) & 0o005).toBe(0o005)
+  })
+
+  it('is logged when it is built, and not when it comes from the cache', async () => {
+    const info = vi.fn<Logger['info']>()
+    const folder = await createProject({ 'app/words.txt': 'hello' })
+    const runtimesDir = await wordsRuntime()
+    const loader = createLoader(folder, { runtimesDir, log: { ...silent, info } })
+    await loader.load([join(folder, 'app')])
+    await loader.load([join(folder, 'app')])
+    const told = { folder: join(folder, 'app'), runtime: 'words' }
+    expect(info.mock.calls).toEqual([
+      [told, 'installing packages'],
+      [told, 'building a program'],
+    ])
   })
 
   it('keeps what may be executed so', async () => {
