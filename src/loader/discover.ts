@@ -1,6 +1,7 @@
 import { readdir, readFile, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join, parse, resolve } from 'node:path'
 import { FezzError } from '../errors.ts'
+import { isFile } from './programs/markers.ts'
 import type { Runtimes } from './programs/runtimes.ts'
 
 /** A source file to be built, with what it imports, as one bundle. */
@@ -31,7 +32,8 @@ export interface Found extends Entry {
  * What is behind a path. A source file is itself. A folder with a fezz.json is one function, and so
  * is one that has an `index.*`, or a package.json whose `main` exists. Any other folder holds
  * functions: its source files, and those of its folders that are one function; also those that only
- * the markers of a runtime make one, such as go.mod. Skipped are names with a leading `_` or `.`,
+ * the markers of a runtime make one, such as go.mod. Such a folder, named itself, is one function too
+ * unless it has source files; with a start script, unless it starts none of its files. Skipped are names with a leading `_` or `.`,
  * tests (`*.test.*`, `*.spec.*`), declarations and node_modules.
  *
  * @param path absolute, or relative to the working directory
@@ -53,7 +55,9 @@ async function foundAt(place: string, runtimes: Runtimes): Promise<Found[]> {
   // A project may have its functions in its top folder, beside a package.json with a start script;
   // what is only within a program, such as its frontend, is no function.
   const isProgram = await runtimes.isProgram(place)
-  if (isProgram && (await foundIn(place)).length === 0) return [folderAt(place)]
+  if (isProgram && ((await startsOwnFile(place)) || (await foundIn(place)).length === 0)) {
+    return [folderAt(place)]
+  }
   const within = await foundIn(place, runtimes)
   if (within.length > 0) return within
   throw new FezzError(
@@ -91,8 +95,7 @@ function foundFile(file: string): Found {
 }
 
 async function declaredFolder(folder: string): Promise<Found | undefined> {
-  const found = await stat(join(folder, FUNCTION_FILE)).catch(() => undefined)
-  return found?.isFile() ? folderAt(folder) : undefined
+  return (await isFile(join(folder, FUNCTION_FILE))) ? folderAt(folder) : undefined
 }
 
 async function projectIn(folder: string): Promise<Found | undefined> {
@@ -127,16 +130,32 @@ function isIndex(name: string): boolean {
   return INDEX.test(name)
 }
 
+/** Whether `npm start` is Node with a file of the folder, such as app.js: a program, and no functions. */
+async function startsOwnFile(folder: string): Promise<boolean> {
+  const start = (await packageIn(folder)).scripts?.start
+  const [node, ...words] = typeof start === 'string' ? start.trim().split(/\s+/) : []
+  if (node !== 'node') return false
+  const all = await Promise.all(words.map(word => isFile(join(folder, word))))
+  return all.includes(true)
+}
+
 async function mainOf(folder: string): Promise<string | undefined> {
+  const { main } = await packageIn(folder)
+  if (typeof main !== 'string' || !SOURCE.test(main)) return undefined
+  return (await isFile(join(folder, main))) ? main : undefined
+}
+
+interface PackageJson {
+  readonly main?: unknown
+  readonly scripts?: { readonly start?: unknown } | null
+}
+
+async function packageIn(folder: string): Promise<PackageJson> {
   const text = await readFile(join(folder, 'package.json'), 'utf8').catch(() => '{}')
-  let main: unknown
   try {
-    main = (JSON.parse(text) as { readonly main?: unknown } | null)?.main
+    return (JSON.parse(text) as PackageJson | null) ?? {}
   } catch {
     // Whoever imports by it gets the bundler's message with the place.
-    return undefined
+    return {}
   }
-  if (typeof main !== 'string' || !SOURCE.test(main)) return undefined
-  const found = await stat(join(folder, main)).catch(() => undefined)
-  return found?.isFile() ? main : undefined
 }

@@ -41,7 +41,8 @@ function at(content: unknown, field: string): unknown {
     .reduce<unknown>((value, key) => (value as Record<string, unknown> | null)?.[key], content)
 }
 
-async function isFile(path: string): Promise<boolean> {
+/** Whether there is a file, or a link to one. */
+export async function isFile(path: string): Promise<boolean> {
   const found = await stat(path).catch(() => undefined)
   return found?.isFile() ?? false
 }

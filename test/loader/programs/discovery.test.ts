@@ -33,6 +33,11 @@ describe('a folder', () => {
     ['with the marker of a runtime', { 'a/words.txt': '' }, { a: 'program' }],
     ['with a start script', { 'a/package.json': NODE, 'a/bin/www': '' }, { a: 'program' }],
     [
+      'with a start script that names a file of it',
+      { 'a/package.json': NODE, 'a/server.js': '', 'a/routes.js': '' },
+      { a: 'program' },
+    ],
+    [
       'with a fezz.json and a weak marker',
       { 'a/maybe.txt': '', 'a/fezz.json': '{}' },
       { a: 'program' },
@@ -80,6 +85,10 @@ describe('a folder', () => {
   it('of functions is not a program for its own start script', async () => {
     const { kinds } = await load({ 'hello.ts': OK, 'package.json': NODE, 'a/words.txt': '' })
     expect(kinds).toEqual({ a: 'program', hello: 'artifact' })
+    const start = '{ "scripts": { "start": "fezz serve hello.ts" } }'
+    expect((await load({ 'hello.ts': OK, 'package.json': start })).kinds).toEqual({
+      hello: 'artifact',
+    })
   })
 })
 
