@@ -2,7 +2,8 @@
 
 What is served is told by FEZZ_ENTRY ("module:name", "module:factory()"), else it is the first of
 these that a module of the folder has: `handler(request)`, a WSGI or ASGI `app` or `application`, a
-factory `create_app()` or `make_app()`. Modules are looked at in the order of MODULES, then packages.
+factory `create_app()` or `make_app()`. Modules are looked at in the order of MODULES, then packages;
+where there is none of these, the only module that there is.
 """
 
 import importlib
@@ -81,7 +82,11 @@ def candidate_modules():
         for path in sorted(folder.glob("*/__init__.py"))
         if path.parent.name not in ("tests", "test")
     ]
-    return modules + packages
+    if modules or packages:
+        return modules + packages
+    # There is nothing else that it could be. Of several, importing the wrong one may do anything.
+    scripts = [path.stem for folder in folders for path in folder.glob("*.py")]
+    return scripts if len(scripts) == 1 else []
 
 
 def entry_in(module):

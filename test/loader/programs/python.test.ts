@@ -112,6 +112,11 @@ describe.skipIf(!(await hasTool('python3')))('the runtime python', { timeout: 12
       },
     ],
     [
+      'the only module, whatever its name',
+      'hello.py',
+      { 'hello.py': 'def handler(request): return "found"\n' },
+    ],
+    [
       'modules of any name',
       'app.py',
       {
@@ -148,6 +153,12 @@ describe.skipIf(!(await hasTool('python3')))('the runtime python', { timeout: 12
     await expect(RunningProgram.of(files)).rejects.toThrow(
       'nothing to serve was found (app looked at): write handler(request), app or create_app() in app.py',
     )
+    const several = {
+      'requirements.txt': '',
+      'one.py': 'def handler(request): return "one"\n',
+      'two.py': 'raise SystemExit("not this one")\n',
+    }
+    await expect(RunningProgram.of(several)).rejects.toThrow('found (no module looked at): write')
   })
 
   it('installs what requirements.txt asks for; its scripts run from where they are', async () => {
