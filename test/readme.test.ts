@@ -55,4 +55,12 @@ describe('README.md', () => {
     expect(links).not.toEqual([])
     for (const path of links) expect(() => readFileSync(resolve(root, path))).not.toThrow()
   })
+
+  it('names files that the package has too, but for the benchmarks', () => {
+    const { files } = JSON.parse(readFileSync(resolve(root, 'package.json'), 'utf8')) as {
+      readonly files: readonly string[]
+    }
+    const links = Array.from(readme.matchAll(/\]\((?!https?:|#)([^)#/]+)/g), ([, top = '']) => top)
+    expect([...new Set(links)].filter(top => !files.includes(top))).toEqual(['bench'])
+  })
 })

@@ -8,7 +8,8 @@ import { plainEnvironment, runCli, serve, temporaryFolder } from '../helpers/cli
 const ROOT = resolve(import.meta.dirname, '../..')
 const SOURCES = [
   ...['package.json', 'tsconfig.json', 'tsconfig.build.json', 'tsup.config.ts'],
-  ...['src', 'decorators', 'docs', 'examples', 'runtimes', 'README.md', 'LICENSE', 'CHANGELOG.md'],
+  ...['src', 'decorators', 'docs', 'envoy', 'examples', 'runtimes'],
+  ...['README.md', 'LICENSE', 'CHANGELOG.md'],
 ]
 const MINUTES_MS = 60_000
 
@@ -147,7 +148,7 @@ describe('the package, installed into an empty project', () => {
     )
     expect([...tops].sort()).toEqual([
       ...['CHANGELOG.md', 'LICENSE', 'README.md'],
-      ...['dist', 'docs', 'examples', 'package.json', 'runtimes'],
+      ...['dist', 'docs', 'envoy', 'examples', 'package.json', 'runtimes'],
     ])
   })
 })
