@@ -50,7 +50,7 @@ export const STATUS_OF_CODE = {
   STORE_UNAVAILABLE: 503,
   /** A watch of the store cannot vouch for completeness any more; never sent, only counted. */
   WATCH_LOST: 503,
-  /** The code of a function cannot be fetched, or is not what its sha256 says. */
+  /** The code or image of a function cannot be fetched, or the code is not what its sha256 says. */
   ARTIFACT_UNAVAILABLE: 503,
   /** The function did not answer within its timeout. */
   FUNCTION_TIMEOUT: 504,
