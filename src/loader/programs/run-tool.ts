@@ -1,6 +1,8 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import type { Socket } from 'node:net'
 import { delimiter, dirname } from 'node:path'
+import type { Readable } from 'node:stream'
 
 /** How long one step of a build may take. */
 const DEADLINE_MS = 10 * 60_000
@@ -73,19 +75,28 @@ function toolPath(): string {
   return [dirname(process.execPath), process.env['PATH']].join(delimiter)
 }
 
-/** Runs a program to its end; never rejects. */
+/**
+ * Runs a tool in a group of its own, which is ended when the other end of descriptor 3 is closed: by
+ * the host once the tool has ended, by the system when the host has died, however it did.
+ */
+const TIED = '{ read -r _; kill -s KILL 0; } <&3 3<&- >/dev/null 2>&1 & exec "$@" 3<&-'
+
+/** Runs a program to its end, and ends what it has started; never rejects. */
 export async function runTool(
   [program = '', ...args]: readonly string[],
   { cwd, env }: { readonly cwd: string; readonly env: Readonly<Record<string, string>> },
 ): Promise<ToolResult> {
-  // In the group of the host: who interrupts it at a terminal interrupts the build too.
-  const child = spawn(program, args, {
+  const child = spawn('/bin/sh', ['-c', TIED, 'sh', program, ...args], {
     cwd,
     env: { ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    detached: true,
     timeout: DEADLINE_MS,
     killSignal: 'SIGKILL',
-  })
+  }) as ChildProcessByStdio<null, Readable, Readable>
+  const tie = child.stdio[3] as Socket
+  // The group may be gone before it is told to go.
+  tie.on('error', () => {})
   let stdout = ''
   let output = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -95,10 +106,7 @@ export async function runTool(
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     output = (output + text).slice(-MAX_OUTPUT_CHARACTERS)
   })
-  child.once('exit', (_, signal) => {
-    // What it has started may live on, with the other ends of these.
-    if (signal !== null) for (const stream of [child.stdout, child.stderr]) stream.destroy()
-  })
+  child.once('exit', () => tie.destroy())
   try {
     const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
     if (code === 0) return { isOk: true, stdout, output }
