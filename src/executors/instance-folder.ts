@@ -1,7 +1,7 @@
 import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { killNow, listProcesses, readProcess, wasGiven } from './proc.ts'
+import { removeTree } from './remove-tree.ts'
 
 /** Name of the variable by which a process tells which instance it belongs to, also in /proc. */
 export const INSTANCE_VARIABLE = 'FEZZ_INSTANCE'
@@ -54,10 +54,9 @@ export class InstanceFolder {
     writeFileSync(join(this.path, RECORD_FILE), JSON.stringify(record), { mode: 0o600 })
   }
 
-  /** Removes it with all that is in it. Idempotent. */
+  /** Removes it with all that is in it. Idempotent; never rejects: what resists goes with its run folder. */
   async remove(): Promise<void> {
-    // What was just killed may still be writing.
-    await rm(this.path, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 })
+    await removeTree(this.path).catch(() => {})
   }
 }
 

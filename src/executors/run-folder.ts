@@ -1,9 +1,9 @@
 import { chmodSync, lstatSync, mkdirSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FezzError } from '../errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { InstanceFolder, MODE_PASSABLE, MODE_PRIVATE } from './instance-folder.ts'
+import { removeTree } from './remove-tree.ts'
 import { defaultRunFolder } from './run-base.ts'
 import { removeLeftovers } from './run-leftovers.ts'
 import { ownName } from './run-owner.ts'
@@ -30,14 +30,22 @@ export class RunFolder implements AsyncDisposable {
   /** Settles when engines too have done away with what killed hosts left. Never rejects. */
   readonly cleared: Promise<void>
   readonly #closed: AbortController
+  readonly #log: Logger
   #count = 0
   #closing: Promise<void> | undefined
 
-  private constructor(base: string, name: string, cleared: Promise<void>, closed: AbortController) {
+  private constructor(
+    base: string,
+    name: string,
+    cleared: Promise<void>,
+    closed: AbortController,
+    log: Logger,
+  ) {
     this.id = name
     this.path = join(base, name)
     this.cleared = cleared
     this.#closed = closed
+    this.#log = log
   }
 
   /**
@@ -49,7 +57,7 @@ export class RunFolder implements AsyncDisposable {
     makeBase(base)
     const closed = new AbortController()
     const { rest } = await removeLeftovers(base, options.log, closed.signal)
-    const folder = new RunFolder(base, ownName(), rest, closed)
+    const folder = new RunFolder(base, ownName(), rest, closed, options.log)
     const socket = join(folder.path, 'i99999', 'home', 'http.sock')
     if (Buffer.byteLength(socket) > MAX_SOCKET_PATH_BYTES) {
       throw new FezzError(
@@ -73,7 +81,7 @@ export class RunFolder implements AsyncDisposable {
     chmodSync(this.path, MODE_PASSABLE)
   }
 
-  /** Removes it; whatever has run in it must have ended. Idempotent. */
+  /** Removes it; whatever has run in it must have ended. Idempotent; never rejects. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -86,7 +94,9 @@ export class RunFolder implements AsyncDisposable {
   async #close(): Promise<void> {
     this.#closed.abort()
     await this.cleared
-    await rm(this.path, { recursive: true, force: true })
+    await removeTree(this.path).catch(err => {
+      this.#log.warn({ err }, 'the run folder cannot be removed; the next start tries again')
+    })
   }
 }
 

@@ -1,5 +1,4 @@
 import { existsSync, readdirSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { unlessAborted } from '../backoff.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -8,6 +7,7 @@ import type { EngineAddress } from './container/engine-address.ts'
 import { readEngineNote } from './engine-note.ts'
 import { killMarkedOf, readRecord } from './instance-folder.ts'
 import { isSameProcess, killNow } from './proc.ts'
+import { removeTree } from './remove-tree.ts'
 import { isGone, isOfThisBoot, type Owner, ownerOf, runOf } from './run-owner.ts'
 
 /**
@@ -45,7 +45,7 @@ export async function removeLeftovers(
 }
 
 async function removeFolder(folder: string, { pid }: Owner, log: Logger): Promise<void> {
-  await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 })
+  await removeTree(folder)
   log.info({ hostPid: pid }, 'removed what a host left behind that had been killed')
 }
 
