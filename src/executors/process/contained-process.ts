@@ -1,6 +1,6 @@
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { closeSync, openSync, writeFileSync } from 'node:fs'
 import { setPriority } from 'node:os'
 import type { Duplex, Readable } from 'node:stream'
 import type { InstanceExit } from '../../function/contract.ts'
@@ -30,6 +30,8 @@ const NICENESS = 5
 /** When the machine runs out of memory, it is to take these first. */
 const OOM_SCORE = 800
 const PIPE_GRACE_MS = 1000
+/** That a spawn takes for a moment: both ends of four pipes, and what tells whether it went well. */
+const SPAWN_DESCRIPTORS = 16
 /** Of programs that end because V8 has no more memory. */
 const HEAP_FULL = /JavaScript heap out of memory/
 
@@ -259,12 +261,35 @@ export class ContainedProcess {
   }
 }
 
-/** Starts it as far as {@link commandLine} says: it waits for its first line of input. */
+/**
+ * Starts it as far as {@link commandLine} says: it waits for its first line of input.
+ *
+ * @throws when the host has no file descriptors for its pipes
+ */
 function spawnWaiting(launch: Launch, { tools }: ContainedWorld): ChildProcess {
   const { cwd, env, user, hasChannel } = launch
   const [program, ...args] = commandLine(launch, tools)
   const stdio: StdioOptions = ['pipe', 'pipe', 'pipe']
   if (hasChannel) stdio.push('pipe')
   // Detached: in a session and a process group of its own.
-  return spawn(program, args, { cwd, env, detached: true, stdio, ...user })
+  const child = hasDescriptors()
+    ? spawn(program, args, { cwd, env, detached: true, stdio, ...user })
+    : undefined
+  // A thread may have taken them meanwhile: Node then leaves out the pipes, and says why later.
+  if (child?.stdout) return child
+  child?.on('error', () => {})
+  throw new Error('the host has too many open files to start a process')
+}
+
+/** Whether there is room for a spawn. One that fails for want of it loses what it has had (Node 26). */
+function hasDescriptors(): boolean {
+  const taken: number[] = []
+  try {
+    while (taken.length < SPAWN_DESCRIPTORS) taken.push(openSync('/dev/null', 'r'))
+    return true
+  } catch {
+    return false
+  } finally {
+    for (const descriptor of taken) closeSync(descriptor)
+  }
 }

@@ -39,8 +39,8 @@ const PORT_TAKEN = /EADDRINUSE|address (?:is )?already in use/i
  */
 export async function startHttpProgram(options: HttpProgramOptions): Promise<HttpInstance> {
   for (let attempt = 1; ; attempt++) {
-    const folder = options.newFolder()
     const port = options.handlerPort ?? (await freePort())
+    const folder = options.newFolder()
     const process = options.start(folder, {
       PORT: String(port),
       FEZZ_SOCKET: folder.socketPath,
