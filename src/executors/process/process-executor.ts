@@ -218,7 +218,11 @@ export class ProcessExecutor implements Executor {
       ...(maxOutputBytes !== undefined && { maxOutputBytes }),
       network: plan.network,
       clock,
-      newFolder: () => runFolder.instance(),
+      newFolder: () => {
+        // While it looked for a port, and before it starts what nobody would end.
+        this.#refuseIfClosed()
+        return runFolder.instance()
+      },
       start: (folder, more) => {
         const env = programEnvironment(deployment, folder, more)
         process = this.#start({ ...plan, folder, env, hasChannel: false })

@@ -1,6 +1,8 @@
 import { once } from 'node:events'
+import { readdirSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { nextTick } from 'node:process'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { abortRequest, toIncoming } from '../../../src/http/web/incoming-request.ts'
 import { isRunning } from './running.ts'
@@ -102,6 +104,18 @@ describe('a program with the protocol http', () => {
       cause: { message: expect.stringContaining('EADDRINUSE') },
     })
     other.close()
+  })
+
+  it('is not started any more when the executor is closed before, at whatever moment', async () => {
+    for (let turns = 0; turns < 6; turns++) {
+      await using closing = await ProcessWorld.open()
+      const loading = closing.load({ files: {}, command: ['sleep', '60'] }).catch(error => error)
+      for (let turn = 0; turn < turns; turn++) await new Promise<void>(nextTick)
+      await closing.executor.close()
+      // What was under way comes to its end without having to be waited for.
+      expect(await loading).toMatchObject({ code: expect.stringMatching(/DRAINING|LOAD_FAILED/) })
+      expect(readdirSync(closing.runFolder.path)).toEqual([])
+    }
   })
 
   it('gets another port when its own was taken meanwhile', async () => {
