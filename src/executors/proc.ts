@@ -12,6 +12,8 @@ export interface ProcessEntry {
   readonly residentBytes: number
 }
 
+/** Of open(2) on Linux; Node does not name it. */
+const O_CLOEXEC = 0o2000000
 const AT_PAGESZ = 6n
 const DEFAULT_PAGE_BYTES = 4096
 const PID = /^\d+$/
@@ -72,6 +74,30 @@ export function wasGiven(pid: number, text: string): boolean {
     return environment.startsWith(text) || environment.includes(`\0${text}`)
   } catch {
     // It has ended, or belongs to somebody else.
+    return false
+  }
+}
+
+/**
+ * File descriptors that this process has from whoever started it, beside the standard ones, and that
+ * a program it starts would have too. Node sees to its own, and to those up to 15.
+ */
+export function inheritedDescriptors(): number[] {
+  try {
+    return readdirSync('/proc/self/fd')
+      .map(Number)
+      .filter(descriptor => descriptor > 2 && survivesExec(descriptor))
+  } catch {
+    return []
+  }
+}
+
+function survivesExec(descriptor: number): boolean {
+  try {
+    const info = readFileSync(`/proc/self/fdinfo/${descriptor}`, 'latin1')
+    return (Number.parseInt(/^flags:\s*([0-7]+)/m.exec(info)?.[1] ?? '', 8) & O_CLOEXEC) === 0
+  } catch {
+    // It was the one by which the folder was read.
     return false
   }
 }

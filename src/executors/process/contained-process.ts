@@ -32,6 +32,7 @@ const OOM_SCORE = 800
 const PIPE_GRACE_MS = 1000
 /** That a spawn takes for a moment: both ends of four pipes, and what tells whether it went well. */
 const SPAWN_DESCRIPTORS = 16
+const NO_DESCRIPTORS = 'the host has too many open files to start a process'
 /** Of programs that end because V8 has no more memory. */
 const HEAP_FULL = /JavaScript heap out of memory/
 
@@ -266,19 +267,29 @@ export class ContainedProcess {
  *
  * @throws when the host has no file descriptors for its pipes
  */
-function spawnWaiting(launch: Launch, { tools }: ContainedWorld): ChildProcess {
+function spawnWaiting(launch: Launch, { tools, inherited }: ContainedWorld): ChildProcess {
   const { cwd, env, user, hasChannel } = launch
   const [program, ...args] = commandLine(launch, tools)
-  const stdio: StdioOptions = ['pipe', 'pipe', 'pipe']
-  if (hasChannel) stdio.push('pipe')
-  // Detached: in a session and a process group of its own.
-  const child = hasDescriptors()
-    ? spawn(program, args, { cwd, env, detached: true, stdio, ...user })
-    : undefined
+  const pipes = hasChannel ? 4 : 3
+  const stdio: Exclude<StdioOptions, string> = Array.from({ length: pipes }, () => 'pipe')
+  if (!hasDescriptors()) throw new Error(NO_DESCRIPTORS)
+  // There is no way to close them for it; what it finds there instead is nobody's.
+  const nothing = openSync('/dev/null', 'r')
+  for (const descriptor of inherited) {
+    while (stdio.length <= descriptor) stdio.push('ignore')
+    if (descriptor >= pipes) stdio[descriptor] = nothing
+  }
+  let child: ChildProcess
+  try {
+    // Detached: in a session and a process group of its own.
+    child = spawn(program, args, { cwd, env, detached: true, stdio, ...user })
+  } finally {
+    closeSync(nothing)
+  }
   // A thread may have taken them meanwhile: Node then leaves out the pipes, and says why later.
-  if (child?.stdout) return child
-  child?.on('error', () => {})
-  throw new Error('the host has too many open files to start a process')
+  if (child.stdout) return child
+  child.on('error', () => {})
+  throw new Error(NO_DESCRIPTORS)
 }
 
 /** Whether there is room for a spawn. One that fails for want of it loses what it has had (Node 26). */

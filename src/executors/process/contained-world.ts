@@ -10,5 +10,7 @@ export interface ContainedWorld {
   readonly cgroups: Cgroups
   readonly watch: ProcessWatch
   readonly tools: Tools
+  /** File descriptors that the host was started with, and that are not for what it starts. */
+  readonly inherited: readonly number[]
   readonly clock: Clock
 }

@@ -68,7 +68,7 @@ export function limitCommands(
 }
 
 /** How many this process could have at most itself: more cannot be given. */
-function ownOpenFiles(): number {
+export function ownOpenFiles(): number {
   try {
     const limits = readFileSync('/proc/self/limits', 'utf8')
     const hard = /^Max open files\s+\S+\s+(\d+)/m.exec(limits)?.[1]

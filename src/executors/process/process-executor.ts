@@ -6,13 +6,14 @@ import { Cgroups } from '../cgroups.ts'
 import { type ArtifactDeployment, RemoteInstance } from '../channel/remote-instance.ts'
 import type { Executor } from '../executor.ts'
 import { OutputLog } from '../output-log.ts'
+import { inheritedDescriptors } from '../proc.ts'
 import type { RunFolder } from '../run-folder.ts'
 import { BootstrapInstance } from './bootstrap-instance.ts'
 import { ContainedProcess } from './contained-process.ts'
 import type { ContainedWorld } from './contained-world.ts'
 import { startHttpProgram } from './http-program.ts'
 import type { Launch } from './launch.ts'
-import { type DefaultLimits, limitsOf } from './limits.ts'
+import { type DefaultLimits, limitsOf, ownOpenFiles } from './limits.ts'
 import { NodeRunner, type RunnerPlan, readsOf } from './node-runner.ts'
 import { ProcessWatch } from './process-watch.ts'
 import { type ProgramDeployment, planProgram, programEnvironment } from './program.ts'
@@ -85,6 +86,7 @@ export class ProcessExecutor implements Executor {
       cgroups: options.cgroups ?? Cgroups.open(),
       watch: new ProcessWatch(clock),
       tools: options.tools ?? findTools(),
+      inherited: inheritedDescriptors().filter(descriptor => descriptor < ownOpenFiles()),
       clock,
     }
     this.#defaults = defaults

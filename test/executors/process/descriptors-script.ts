@@ -6,8 +6,11 @@ import type { FunctionContext } from '../../../src/function/contract.ts'
 import { checkManifest } from '../../../src/function/manifest-schema.ts'
 import { createLogger } from '../../../src/telemetry/logger.ts'
 
-// A host that has used up its file descriptors, but for a few: more of them each time. It writes how
-// often it could not start a process, and what it has left of those.
+// A host that tells what a process finds open which it starts; then it uses up its file descriptors,
+// but for a few: more of them each time. It writes how often it could not start a process, and what it
+// has left of those.
+
+const FIND = 'readlink /proc/$$/fd/40; exit 0'
 
 const [, , folder = ''] = process.argv
 const log = createLogger({ level: 'silent' })
@@ -18,15 +21,15 @@ const program = {
   kind: 'program',
   sha256: '',
   folder,
-  command: ['true'],
+  command: ['sh', '-c', FIND],
   env: {},
   reads: [],
 } as const
 const code = { ...program, protocol: 'bootstrap' } as const
 const instance = await executor.load({ manifest, code, env: {} })
 const run = async () => instance.fetch(new Request('http://localhost/'), {} as FunctionContext)
-// What it needs of its own code is read by now.
-await run()
+// What it needs of its own code is read after that.
+const found = await (await run()).text()
 
 const held: number[] = []
 try {
@@ -46,5 +49,5 @@ while (!isStarted) {
 }
 for (const fd of held) closeSync(fd)
 await executor.close()
-console.log(JSON.stringify({ failures, left: readdirSync(runFolder.path) }))
+console.log(JSON.stringify({ found, failures, left: readdirSync(runFolder.path) }))
 await runFolder.close()
