@@ -8,7 +8,7 @@ import type { Cgroup } from '../cgroup.ts'
 import { INSTANCE_VARIABLE, killMarked } from '../instance-folder.ts'
 import { killNow, listProcesses, wasGiven } from '../proc.ts'
 import type { ContainedWorld } from './contained-world.ts'
-import { commandLine, type Launch } from './launch.ts'
+import { commandLine, type Launch, toolVariables } from './launch.ts'
 import type { ProcessLimits } from './limits.ts'
 import { listeningPorts } from './listening-ports.ts'
 import type { Watched } from './process-watch.ts'
@@ -282,7 +282,8 @@ function spawnWaiting(launch: Launch, { tools, inherited }: ContainedWorld): Chi
   let child: ChildProcess
   try {
     // Detached: in a session and a process group of its own.
-    child = spawn(program, args, { cwd, env, detached: true, stdio, ...user })
+    const variables = toolVariables(env)
+    child = spawn(program, args, { cwd, env: variables, detached: true, stdio, ...user })
   } finally {
     closeSync(nothing)
   }

@@ -2,7 +2,7 @@ import type { Deployment } from '../../function/contract.ts'
 import { INSTANCE_VARIABLE, type InstanceFolder } from '../instance-folder.ts'
 
 /** Where programs are looked for when the host itself has no PATH. */
-const DEFAULT_PATH = '/usr/local/bin:/usr/bin:/bin'
+export const DEFAULT_PATH = '/usr/local/bin:/usr/bin:/bin'
 
 /** Variables of a process, by name. */
 export type Environment = Readonly<Record<string, string>>

@@ -28,13 +28,21 @@ export interface Launch {
 /** All of a {@link Launch} that is the same for each process of one deployment. */
 export type LaunchPlan = Omit<Launch, 'folder' | 'env' | 'input' | 'hasChannel'>
 
+/**
+ * Variables by which a program is told to run other code, or which a shell does not pass on as they
+ * are: what limits it and shuts it in must not have them.
+ */
+const STEERING =
+  /^(?:LD_\w*|GLIBC_TUNABLES|GCONV_PATH|ENV|BASH_ENV|BASHOPTS|SHELLOPTS|PS4|IFS|OPTIND)$/
+
 /** A command with its arguments. */
 export type CommandLine = readonly [program: string, ...args: string[]]
 
 /**
  * The command that starts it: a shell that waits for a line of standard input, until the host has
  * put it where its limits hold, and then becomes each of the tools in turn, and the program at last.
- * Not one process more, and none outside of the limits for any moment.
+ * Not one process more, and none outside of the limits for any moment. It is to be started with
+ * {@link toolVariables}; the program itself gets the others too.
  */
 export function commandLine(launch: Launch, tools: Tools): CommandLine {
   const { limits, user, sandboxing, reads, folder, cwd, network } = launch
@@ -47,13 +55,25 @@ export function commandLine(launch: Launch, tools: Tools): CommandLine {
     tools.sh ?? '/bin/sh',
     '-c',
     // An end without a line: the host has died.
-    `read -r go || exit; ${script}exec "$@"`,
+    `read -r FEZZ_ADMITTED || exit; ${script}exec "$@"`,
     'fezz',
     ...tied(tools),
     ...prefix,
     ...sandboxPrefix(sandboxing, plan, tools),
+    ...steered(launch.env),
     ...launch.command,
   ]
+}
+
+/** The variables of a program but for those that would steer the tools around it. */
+export function toolVariables(env: Environment): Environment {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !STEERING.test(name)))
+}
+
+/** What gives a program the rest of its variables. */
+function steered(env: Environment): readonly string[] {
+  const own = Object.entries(env).filter(([name]) => STEERING.test(name))
+  return own.length === 0 ? [] : ['/usr/bin/env', ...own.map(([name, value]) => `${name}=${value}`)]
 }
 
 /** What has the system kill it when the host dies, where that can be had. */

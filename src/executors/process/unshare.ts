@@ -1,3 +1,4 @@
+import { DEFAULT_PATH } from './environment.ts'
 import { readable } from './readable.ts'
 import type { SandboxPlan } from './sandbox-plan.ts'
 import type { Tools } from './tools.ts'
@@ -17,7 +18,10 @@ export function noNetworkPrefix(plan: SandboxPlan, tools: Tools): string[] {
 export function unsharePrefix(plan: SandboxPlan, tools: Tools): string[] {
   const { reads, home, temporary, cwd, network } = plan
   const root = `${temporary}/.root`
+  // The function's own may lead to programs of its own.
+  const path = `${process.env['PATH'] ?? DEFAULT_PATH}:/usr/sbin:/sbin`
   const lines = [
+    `FEZZ_PATH="$PATH"; PATH=${quote(path)}`,
     `mkdir -p ${quote(root)}`,
     `mount -t tmpfs -o mode=755,size=1m tmpfs ${quote(root)}`,
     `mkdir ${quote(`${root}/proc`)} ${quote(`${root}/.old`)}`,
@@ -34,18 +38,19 @@ export function unsharePrefix(plan: SandboxPlan, tools: Tools): string[] {
     ),
     `bind ${quote(home)} ${quote(root + home)}`,
     `cd ${quote(root)}`,
-    // It is in a folder that is not in everybody's PATH.
-    'PATH="$PATH:/usr/sbin:/sbin" pivot_root . .old',
+    'pivot_root . .old',
     'umount -l /.old',
     'mount -o remount,bind,ro /',
     `cd ${quote(cwd)}`,
+    'PATH="$FEZZ_PATH"',
     // The shell itself still has its capabilities, but not what it becomes.
     `exec ${[...disowned(plan, tools), tools.setpriv, ...dropped(plan)].join(' ')} -- "$@"`,
   ]
+  const { sh = '/bin/sh' } = tools
   const args = ['--mount', '--pid', '--fork', '--kill-child', '--ipc', '--uts', '--cgroup']
   if (!network) args.push('--net')
   const script = `set -e; ${lines.join('; ')}`
-  return [tools.unshare as string, ...owner(plan), ...args, '--', 'sh', '-c', script, 'sandbox']
+  return [tools.unshare as string, ...owner(plan), ...args, '--', sh, '-c', script, 'sandbox']
 }
 
 /** Who is not root needs a user namespace, to be root in there and be allowed the others. */

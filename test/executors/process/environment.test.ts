@@ -1,7 +1,8 @@
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { checkManifest } from '../../../src/function/manifest-schema.ts'
-import { artifactOf, call, ProcessWorld, type Program } from './setup.ts'
+import { artifactOf, call, inNewFolder, ProcessWorld, type Program } from './setup.ts'
 
 /** A shell script that is run for each request. */
 function script(text: string, more: Partial<Program> = {}): Program {
@@ -42,6 +43,28 @@ describe('the surroundings of a process', () => {
     expect(variables.get('B')).toBe('runtime')
     expect(variables.get('FEZZ_FUNCTION_ID')).toBe('program')
     expect(variables.get('FEZZ_FUNCTION_VERSION')).toBe('v1')
+  })
+
+  it('has its variables as they are, also those that mean something to a shell', async () => {
+    const env = { IFS: '/', OPTIND: 'none', go: 'on', LD_LIBRARY_PATH: '/none', ENV: 'test' }
+    const show = 'console.log(JSON.stringify(process.env))'
+    const program: Program = {
+      files: {},
+      command: [process.execPath, '-e', show],
+      protocol: 'bootstrap',
+    }
+    expect(JSON.parse(await textOf(program, { env }))).toMatchObject(env)
+  })
+
+  it('leaves to itself what loads other code into a program, not to the tools around it', async () => {
+    const folder = inNewFolder()
+    const command = [process.execPath, '-e', '']
+    // The loader of Linux notes which programs it starts.
+    const env = { LD_DEBUG: 'files', LD_DEBUG_OUTPUT: join(folder, 'loaded') }
+    await textOf({ files: {}, command, protocol: 'bootstrap' }, { env })
+    const notes = readdirSync(folder).map(name => readFileSync(join(folder, name), 'utf8'))
+    const started = notes.join('').matchAll(/initialize program: (.*)/g)
+    expect(Array.from(started, ([, program]) => program)).toEqual([process.execPath])
   })
 
   it('is the folder of the program, with a home of its own that goes with it', async () => {

@@ -1,7 +1,8 @@
-import { chmodSync, readlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { findTools } from '../../../src/executors/process/tools.ts'
+import type { ProgramCode } from '../../../src/function/contract.ts'
 import { checkManifest } from '../../../src/function/manifest-schema.ts'
 import { artifactOf } from '../../contract/executor-artifacts.ts'
 import { call, inNewFolder, ProcessWorld, type Program } from './setup.ts'
@@ -84,6 +85,24 @@ describe.each([
       for (const place of ['.', '/usr', '/etc', '/']) {
         expect(await output(`touch ${place}/written 2>/dev/null || echo refused`)).toBe('refused\n')
       }
+    })
+
+    it('is made by programs of the system, wherever the PATH of the function leads', async () => {
+      const mine = inNewFolder()
+      chmodSync(mine, 0o777)
+      const trap = `#!/bin/sh\necho "$0" >> ${mine}/run\n`
+      const files = Object.fromEntries(
+        ['mkdir', 'mount', 'pivot_root', 'sh', 'umount'].map(name => [name, trap]),
+      )
+      const command = ['/bin/sh', '-c', 'echo fine']
+      const deployment = world.deployment(
+        { files, command, protocol: 'bootstrap' },
+        { sandbox: 'namespaces', ...declared },
+      )
+      const PATH = `${(deployment.code as ProgramCode).folder}:${process.env['PATH']}`
+      const instance = await world.executor.load({ ...deployment, env: { PATH } })
+      expect(await (await call(instance)).text()).toBe('fine\n')
+      expect(existsSync(join(mine, 'run'))).toBe(false)
     })
 
     it('has no capabilities to get out again', async () => {
