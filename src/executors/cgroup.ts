@@ -37,7 +37,10 @@ const MIN_CPU_QUOTA_US = 1000
 const REMOVE_ATTEMPTS = 200
 const REMOVE_PAUSE_MS = 10
 
-/** The processes of one instance, and all that they start; none can leave it by itself. */
+/**
+ * The processes of one instance, and all that they start. Only who may write to the host's groups,
+ * being its user without a sandbox, can leave it by itself.
+ */
 export class Cgroup {
   readonly #folders: readonly CgroupFolder[]
 

@@ -203,7 +203,7 @@ export class ContainedProcess {
       for (const member of this.#world.watch.remove(this.#watched)) killNow(member)
       this.#watched = undefined
     }
-    // A control group misses nobody.
+    // A control group misses nobody but who has moved himself out of it; he could hide as well.
     if (this.#cgroup.folders.length === 0) killMarked(this.folder.marker)
   }
 
