@@ -5,6 +5,12 @@ import type { Tools } from './tools.ts'
 
 const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty'].map(name => `/dev/${name}`)
 
+/**
+ * What is of the whole machine in /proc: root may write to it without any capability, and have the
+ * kernel start a program outside by it (core_pattern in core(5)). bubblewrap seals the same.
+ */
+const MACHINE = ['acpi', 'bus', 'fs', 'irq', 'scsi', 'sys', 'sysrq-trigger']
+
 /** What goes before a command so that unshare(1) takes the network from it, and nothing else. */
 export function noNetworkPrefix(plan: SandboxPlan, tools: Tools): string[] {
   return [tools.unshare as string, ...owner(plan), '--net', '--', ...disowned(plan, tools)]
@@ -29,6 +35,9 @@ export function unsharePrefix(plan: SandboxPlan, tools: Tools): string[] {
     // biome-ignore lint/suspicious/noTemplateCurlyInString: of the shell
     'bind() { if [ -d "$1" ]; then mkdir -p "$2"; else mkdir -p "${2%/*}"; : > "$2"; fi; mount --rbind "$1" "$2"; }',
     'seal() { mount -o "remount,bind,ro,nosuid,nodev" "$1"; }',
+    ...MACHINE.map(name => quote(`${root}/proc/${name}`)).map(
+      path => `if [ -e ${path} ]; then mount --bind ${path} ${path}; seal ${path}; fi`,
+    ),
     `bind ${quote(temporary)} ${quote(`${root}/tmp`)}`,
     ...DEVICES.map(device => `bind ${device} ${quote(root + device)}`),
     ...readable(reads).map(({ path, link }) =>

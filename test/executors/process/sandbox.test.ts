@@ -112,6 +112,15 @@ describe.each([
       expect(await output('umount /proc 2>/dev/null || echo refused')).toBe('refused\n')
     })
 
+    it('cannot change what is of the whole machine in /proc, nor by another /proc', async () => {
+      // Opened, and nothing written.
+      const open = '( : >> /proc/sys/kernel/core_pattern ) 2>/dev/null'
+      expect(await output(`${open} || echo refused`)).toBe('refused\n')
+      const again = `unshare --user --map-root-user --mount --pid --fork sh -c 'mount -t proc proc /proc && ${open}'`
+      expect(await output(`${again} 2>/dev/null || echo refused`)).toBe('refused\n')
+      expect(await output('echo 900 > /proc/self/oom_score_adj && echo written')).toBe('written\n')
+    })
+
     it('has a network unless it is taken away', async () => {
       const own = `${readlinkSync('/proc/self/ns/net')}\n`
       expect(await output('readlink /proc/self/ns/net')).toBe(own)
