@@ -39,7 +39,9 @@ export interface Readable {
  */
 export function readable(reads: readonly string[]): Readable[] {
   const found: Readable[] = []
-  for (const path of [...SYSTEM, ...ETC, ...reads]) {
+  // The shorter path comes first: what is shown later would else hide what was shown within it.
+  const outerFirst = reads.toSorted((one, other) => one.length - other.length)
+  for (const path of [...SYSTEM, ...ETC, ...outerFirst]) {
     const isCovered = found.some(
       known => known.link === undefined && `${path}/`.startsWith(`${known.path}/`),
     )

@@ -42,9 +42,10 @@ export function unsharePrefix(plan: SandboxPlan, tools: Tools): string[] {
     ...DEVICES.map(device => `bind ${device} ${quote(root + device)}`),
     ...readable(reads).map(({ path, link }) =>
       link === undefined
-        ? `bind ${quote(path)} ${quote(root + path)}; seal ${quote(root + path)}`
+        ? `bind ${quote(path)} ${quote(root + path)}`
         : `ln -s ${quote(link)} ${quote(root + path)}`,
     ),
+    sealAll(root),
     `bind ${quote(home)} ${quote(root + home)}`,
     `cd ${quote(root)}`,
     'pivot_root . .old',
@@ -60,6 +61,21 @@ export function unsharePrefix(plan: SandboxPlan, tools: Tools): string[] {
   if (!network) args.push('--net')
   const script = `set -e; ${lines.join('; ')}`
   return [tools.unshare as string, ...owner(plan), ...args, '--', sh, '-c', script, 'sandbox']
+}
+
+/**
+ * Makes read-only what is mounted in `root` but for /tmp, /proc and /dev: also what the machine has
+ * mounted within a tree that is shown, which a remount of the tree itself leaves as it was. In a shell
+ * of its own, whose variables are not the function's. Fields: proc_pid_mountinfo(5).
+ */
+function sealAll(root: string): string {
+  const own = ['tmp/', 'proc/*', 'dev/*'].map(name => `${quote(`${root}/`)}${name}`).join('|')
+  const steps = [
+    // Spaces are written as \040.
+    'case "$point" in *\\\\*) point=$(printf %b "$point");; esac',
+    `case "$point/" in ${own}) ;; ${quote(`${root}/`)}?*) mount -o "remount,bind,$options,ro,nosuid,nodev" "$point";; esac`,
+  ]
+  return `( while read -r _ _ _ _ point options _; do ${steps.join('; ')}; done < /proc/self/mountinfo )`
 }
 
 /** Who is not root needs a user namespace, to be root in there and be allowed the others. */

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { chmodSync, existsSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -22,6 +23,8 @@ const USERS: readonly { readonly name: string; readonly declared: { readonly use
 function script(text: string): Program {
   return { files: { data: 'of the folder' }, command: ['sh', '-c', text], protocol: 'bootstrap' }
 }
+
+const MOUNT = 'mount -t tmpfs -o size=1m,mode=777 tmpfs "$1"'
 
 /** Prints the names of the network's interfaces. */
 const LINKS = "sed -n 's/^ *\\([^ :]*\\):.*/\\1/p' /proc/net/dev"
@@ -104,6 +107,27 @@ describe.each([
       expect(await (await call(instance)).text()).toBe('fine\n')
       expect(existsSync(join(mine, 'run'))).toBe(false)
     })
+
+    it.skipIf(!isRoot)(
+      'cannot write to what is mounted within a folder that it reads',
+      async () => {
+        const deployment = world.deployment(
+          {
+            ...script('touch "in it/written" 2>/dev/null || echo refused'),
+            files: { 'in it/x': '' },
+          },
+          { sandbox: 'namespaces', ...declared },
+        )
+        const mounted = join((deployment.code as ProgramCode).folder, 'in it')
+        execFileSync('sh', ['-c', MOUNT, 'sh', mounted])
+        try {
+          const instance = await world.executor.load(deployment)
+          expect(await (await call(instance)).text()).toBe('refused\n')
+        } finally {
+          execFileSync('sh', ['-c', 'umount "$1"', 'sh', mounted])
+        }
+      },
+    )
 
     it('has no capabilities to get out again', async () => {
       const status = await output('grep -E "CapEff|NoNewPrivs" /proc/self/status')
