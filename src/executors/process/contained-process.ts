@@ -267,15 +267,15 @@ export class ContainedProcess {
  *
  * @throws when the host has no file descriptors for its pipes
  */
-function spawnWaiting(launch: Launch, { tools, inherited }: ContainedWorld): ChildProcess {
+function spawnWaiting(launch: Launch, world: ContainedWorld): ChildProcess {
   const { cwd, env, user, hasChannel } = launch
-  const [program, ...args] = commandLine(launch, tools)
+  const [program, ...args] = commandLine(launch, world)
   const pipes = hasChannel ? 4 : 3
   const stdio: Exclude<StdioOptions, string> = Array.from({ length: pipes }, () => 'pipe')
   if (!hasDescriptors()) throw new Error(NO_DESCRIPTORS)
   // There is no way to close them for it; what it finds there instead is nobody's.
   const nothing = openSync('/dev/null', 'r')
-  for (const descriptor of inherited) {
+  for (const descriptor of world.inherited) {
     while (stdio.length <= descriptor) stdio.push('ignore')
     if (descriptor >= pipes) stdio[descriptor] = nothing
   }

@@ -1,4 +1,5 @@
 import type { InstanceFolder } from '../instance-folder.ts'
+import type { ContainedWorld } from './contained-world.ts'
 import type { Environment } from './environment.ts'
 import { limitCommands, type ProcessLimits } from './limits.ts'
 import { type Sandboxing, sandboxPrefix } from './sandbox.ts'
@@ -44,11 +45,15 @@ export type CommandLine = readonly [program: string, ...args: string[]]
  * Not one process more, and none outside of the limits for any moment. It is to be started with
  * {@link toolVariables}; the program itself gets the others too.
  */
-export function commandLine(launch: Launch, tools: Tools): CommandLine {
+export function commandLine(
+  launch: Launch,
+  { tools, cgroups }: Pick<ContainedWorld, 'tools' | 'cgroups'>,
+): CommandLine {
   const { limits, user, sandboxing, reads, folder, cwd, network } = launch
   const own = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
   const owner = user ?? own
-  const { script, prefix } = limitCommands(limits, owner.uid !== own.uid, tools)
+  const boundsUser = owner.uid !== own.uid && !cgroups.controllers.has('pids')
+  const { script, prefix } = limitCommands(limits, boundsUser, tools)
   const { home, temporary } = folder
   const plan = { reads, home, temporary, cwd, network, user: owner }
   return [

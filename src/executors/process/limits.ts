@@ -43,12 +43,12 @@ export interface LimitCommands {
 /**
  * Resource limits by prlimit(1) where that is present, else by the shell's `ulimit`.
  *
- * @param isOtherUser whether the process runs as a user who is not the host's: RLIMIT_NPROC counts
- *   all processes of a user, and does nothing to root
+ * @param boundsUser whether to bound the processes of its user, who is not the host's, as nothing
+ *   counts its own: RLIMIT_NPROC counts all of a user, those of other functions too
  */
 export function limitCommands(
   { cpuTimeMs, openFiles, pids }: ProcessLimits,
-  isOtherUser: boolean,
+  boundsUser: boolean,
   tools: Tools,
 ): LimitCommands {
   const files = Math.min(openFiles, ownOpenFiles())
@@ -58,12 +58,12 @@ export function limitCommands(
     const commands = ['ulimit -c 0', `ulimit -n ${files}`]
     if (seconds !== undefined) commands.push(`ulimit -St ${seconds}`, `ulimit -Ht ${seconds + 1}`)
     // The same limit under the names of bash and of dash.
-    if (isOtherUser) commands.push(`{ ulimit -u ${pids} || ulimit -p ${pids}; } 2>/dev/null`)
+    if (boundsUser) commands.push(`{ ulimit -u ${pids} || ulimit -p ${pids}; } 2>/dev/null`)
     return { script: `${commands.join(' && ')} && `, prefix: [] }
   }
   const prefix = [tools.prlimit, '--core=0', `--nofile=${files}`]
   if (seconds !== undefined) prefix.push(`--cpu=${seconds}:${seconds + 1}`)
-  if (isOtherUser) prefix.push(`--nproc=${pids}`)
+  if (boundsUser) prefix.push(`--nproc=${pids}`)
   return { script: '', prefix: [...prefix, '--'] }
 }
 

@@ -152,6 +152,29 @@ describe('cpus', () => {
   })
 })
 
+describe.skipIf(process.getuid?.() !== 0)('pids of functions of one user', () => {
+  it.skipIf(!controllers.has('pids'))('are counted apart by a control group', async () => {
+    await using world = await ProcessWorld.open()
+    const many = node("for (let n = 0; n < 40; n++) spawn('sleep', ['1000']); return 'many'")
+    const first = await world.load(many, { user: 'nobody', pids: 100 })
+    expect(await (await call(first)).text()).toBe('many')
+    const second = await world.load(script('sleep 0 & wait; echo fine'), {
+      user: 'nobody',
+      pids: 20,
+    })
+    expect(await (await call(second)).text()).toBe('fine\n')
+  })
+
+  it('are bounded together by the system where there is none', async () => {
+    await using world = await ProcessWorld.open({ cgroups: Cgroups.none() })
+    const instance = await world.load(script('ulimit -p || ulimit -u'), {
+      user: 'nobody',
+      pids: 77,
+    })
+    expect(await (await call(instance)).text()).toBe('77\n')
+  })
+})
+
 describe('pids by a control group', () => {
   it.skipIf(!controllers.has('pids'))('are never more than allowed', async () => {
     await using world = await ProcessWorld.open()
