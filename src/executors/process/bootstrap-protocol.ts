@@ -91,7 +91,7 @@ function multiple(entries: Iterable<[string, string]>): Multiple {
 
 interface WrittenResponse {
   readonly status: number
-  readonly headers?: Readonly<Record<string, unknown>> | null
+  readonly headers?: unknown
   readonly body?: unknown
   readonly isBase64?: boolean
 }
@@ -101,11 +101,21 @@ function isResponse(value: unknown): value is WrittenResponse {
   return typeof (value as WrittenResponse).status === 'number'
 }
 
-function responseOf({ status, headers, body, isBase64 }: WrittenResponse): Response {
-  const fields: [string, string][] = []
-  for (const [name, values] of Object.entries(headers ?? {})) {
-    for (const value of [values].flat()) fields.push([name, String(value)])
+/** A value, or several, by name; anything else would be a header called `0`, or `[object Object]`. */
+function fieldsOf(headers: unknown): [string, string][] {
+  if (typeof headers !== 'object' || Array.isArray(headers)) {
+    throw new TypeError('"headers" is not an object with values by name')
   }
+  return Object.entries(headers as object).flatMap(([name, values]) =>
+    [values].flat().map((value): [string, string] => {
+      if (typeof value === 'object') throw new TypeError(`the header "${name}" is not text`)
+      return [name, String(value)]
+    }),
+  )
+}
+
+function responseOf({ status, headers, body, isBase64 }: WrittenResponse): Response {
+  const fields = fieldsOf(headers ?? {})
   if (body === undefined || body === null)
     return new FastResponse(null, { status, headers: fields })
   if (isBase64 === true) {

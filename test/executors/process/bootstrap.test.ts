@@ -102,8 +102,14 @@ print(json.dumps({'status': 200, 'body': request['body'], 'isBase64': True}))
     expect(await (await call(instance, '/ok')).text()).toBe('ok\n')
   })
 
-  it('fails with a response that cannot be sent', async () => {
-    const instance = await world.load(script(`echo '{"status": 99}'`))
+  it.each([
+    '{"status": 99}',
+    '{"status": 200, "headers": [["a", "b"]]}',
+    '{"status": 200, "headers": "a: b"}',
+    '{"status": 200, "headers": {"a": {"b": 1}}}',
+    '{"status": 200, "headers": {"a": null}}',
+  ])('fails with a response that cannot be sent: %s', async response => {
+    const instance = await world.load(script(`echo '${response}'`))
     await expect(call(instance)).rejects.toMatchObject({ code: 'FUNCTION_ERROR' })
   })
 
