@@ -1,8 +1,7 @@
-import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { delimiter, dirname } from 'node:path'
-import type { Readable } from 'node:stream'
 
 /** How long one step of a build may take. */
 const DEADLINE_MS = 10 * 60_000
@@ -93,20 +92,21 @@ export async function runTool(
     detached: true,
     timeout: DEADLINE_MS,
     killSignal: 'SIGKILL',
-  }) as ChildProcessByStdio<null, Readable, Readable>
-  const tie = child.stdio[3] as Socket
+  })
+  // Node leaves the pipes out when it has no file descriptors for them.
+  const tie = child.stdio?.[3] as Socket | undefined
   // The group may be gone before it is told to go.
-  tie.on('error', () => {})
+  tie?.on('error', () => {})
   let stdout = ''
   let output = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
     stdout = (stdout + text).slice(-MAX_OUTPUT_CHARACTERS)
     output = (output + text).slice(-MAX_OUTPUT_CHARACTERS)
   })
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     output = (output + text).slice(-MAX_OUTPUT_CHARACTERS)
   })
-  child.once('exit', () => tie.destroy())
+  child.once('exit', () => tie?.destroy())
   try {
     const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
     if (code === 0) return { isOk: true, stdout, output }
