@@ -26,6 +26,10 @@ describe('credentials for a registry', () => {
     ['registry.example.com', 'registry.example.com/app'],
     ['https://registry.example.com/v1/', 'registry.example.com/app:1'],
     ['https://index.docker.io/v1/', 'team/app'],
+    ['index.docker.io/v1/', 'team/app'],
+    ['docker.io', 'index.docker.io/team/app'],
+    ['registry.example.com/team', 'registry.example.com/team/app:1'],
+    ['registry.example.com/team/app', 'registry.example.com/team/app@sha256:00'],
   ])('stand under %s for %s', async (name, image) => {
     write({ 'other.example.com': { auth: btoa('no:no') }, [name]: { auth: btoa('me:a:b') } })
     expect(await registryAuth(file, image)).toMatchObject({ username: 'me', password: 'a:b' })
@@ -38,8 +42,42 @@ describe('credentials for a registry', () => {
     expect(await registryAuth(file, 'a.example.com/x')).toMatchObject({ identitytoken: 'token' })
   })
 
+  it('are those of the most specific entry, as podman has them', async () => {
+    const entry = (user: string) => ({ auth: btoa(`${user}:secret`) })
+    write({
+      'a.example.com/team': entry('team'),
+      'a.example.com/team/app': entry('app'),
+      'a.example.com': entry('all'),
+    })
+    const userOf = async (image: string) => {
+      const auth = (await registryAuth(file, image)) as { username?: string } | undefined
+      return auth?.username
+    }
+    expect(await userOf('a.example.com/team/app:v1')).toBe('app')
+    expect(await userOf('a.example.com/team/other')).toBe('team')
+    expect(await userOf('a.example.com/teammate/x')).toBe('all')
+  })
+
+  it('are UTF-8, as docker login writes them', async () => {
+    write({ 'a.example.com': { auth: Buffer.from('mé:pässwörd€').toString('base64') } })
+    const found = { username: 'mé', password: 'pässwörd€' }
+    expect(await registryAuth(file, 'a.example.com/x')).toMatchObject(found)
+  })
+
+  it('that are not user:password are told of, and not shown', async () => {
+    for (const auth of ['%%secret%%', btoa('secret')]) {
+      write({ 'a.example.com': { auth } })
+      const error = await registryAuth(file, 'a.example.com/x').catch(error => error)
+      expect(error).toMatchObject({ code: 'INVALID_CONFIG' })
+      expect(error.message).toContain('a.example.com')
+      expect(error.stack).not.toContain('secret')
+    }
+  })
+
   it('are none where the file has none', async () => {
     write({ 'a.example.com': {}, 'b.example.com': { auth: btoa('me:secret') } })
+    expect(await registryAuth(file, 'a.example.com/x')).toBeUndefined()
+    write({ 'a.example.com': { auth: '' }, 'b.example.com': { auth: btoa('me:secret') } })
     expect(await registryAuth(file, 'a.example.com/x')).toBeUndefined()
     expect(await registryAuth(file, 'c.example.com/x')).toBeUndefined()
   })
