@@ -58,7 +58,7 @@ export class Images {
       if (error !== undefined) throw new Error(error)
     } catch (error) {
       signal.throwIfAborted()
-      throw pullError(error, image, auth || undefined, engine.where)
+      throw pullError(error, image, auth || undefined, engine.where, registryConfig)
     }
   }
 }
@@ -84,6 +84,7 @@ function pullError(
   image: string,
   auth: RegistryAuth | undefined,
   where: string,
+  registryConfig: string | undefined,
 ): FezzError {
   const said = withoutSecrets(engineMessage(error), auth)
   const isEngines = statusOf(error) !== undefined || !(error as NodeJS.ErrnoException).code
@@ -93,8 +94,11 @@ function pullError(
     new FezzError('ARTIFACT_UNAVAILABLE', `the image ${image} ${why}`, { cause })
   const registry = registryOf(image)
   if (REFUSED.test(said)) {
-    const what =
-      auth === undefined ? 'wants credentials: set registryConfig' : 'refuses those it was given'
+    const needed =
+      registryConfig === undefined
+        ? 'set registryConfig'
+        : `${registryConfig} has none for it in "auths", and credential helpers are not asked`
+    const what = auth === undefined ? `wants credentials: ${needed}` : 'refuses those it was given'
     return fail(`cannot be pulled: ${registry} ${what}`)
   }
   if (UNKNOWN.test(said)) return fail(`is not on this machine, and ${registry} does not have it`)

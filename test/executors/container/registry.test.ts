@@ -51,6 +51,14 @@ describe.skipIf(!isAble)('an image in a registry', { timeout: 60_000 }, () => {
     expect((await failure(containers)).message).toContain('set registryConfig')
   })
 
+  it('is not pulled where a helper has them, which is said', async () => {
+    await writeFile(registryConfig, JSON.stringify({ auths: { [registry.address]: {} } }))
+    await using containers = await Containers.open({ registryConfig })
+    const { message } = await failure(containers)
+    expect(message).toContain(`${registryConfig} has none for it`)
+    expect(message).toContain('credential helpers are not asked')
+  })
+
   it('is not pulled with wrong ones, which nobody gets to see', async () => {
     await credentials('wrong-password')
     await using containers = await Containers.open({ registryConfig })
