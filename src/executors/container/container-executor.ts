@@ -185,13 +185,18 @@ export class ContainerExecutor implements Executor {
       const awakening = this.#awakening(deployment, plan, container)
       try {
         await this.#starts.run(() => awakening.begin())
+        return await this.#finish(awakening, container, shelf)
       } catch (error) {
         await this.#discard(container)
-        // One that slept may have lost what it needs, such as its port: a new one has its own.
-        if (sleeper !== undefined) continue
-        throw error
+        // One that slept may have lost what it needs, such as its port, or have left itself something
+        // in the way, such as a file with its pid: a new one has neither.
+        if (sleeper === undefined || isOver(error)) throw error
+        const functionId = deployment.manifest.id
+        this.#options.log.warn(
+          { functionId, err: error },
+          'a container cannot be woken, and is made anew',
+        )
       }
-      return this.#finish(awakening, container, shelf)
     }
   }
 
@@ -216,13 +221,7 @@ export class ContainerExecutor implements Executor {
     container: FunctionContainer,
     shelf: Shelf,
   ): Promise<Instance> {
-    let instance: Instance
-    try {
-      instance = await awakening.finish(after => this.#rest(awakening, container, shelf, after))
-    } catch (error) {
-      await this.#discard(container)
-      throw error
-    }
+    const instance = await awakening.finish(after => this.#rest(awakening, container, shelf, after))
     this.#instances.add(instance)
     void container.ended.then(() => {
       this.#instances.delete(instance)
@@ -345,6 +344,12 @@ export class ContainerExecutor implements Executor {
   get #clock(): Clock {
     return this.#options.clock ?? systemClock
   }
+}
+
+/** Whether there is no time left to try the same again. */
+function isOver(error: unknown): boolean {
+  const { code } = (error ?? {}) as { readonly code?: unknown }
+  return code === 'FUNCTION_TIMEOUT' || code === 'DRAINING'
 }
 
 function closedError(): FezzError {

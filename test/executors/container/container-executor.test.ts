@@ -97,6 +97,21 @@ describe.skipIf(!(await hasPodman()))('a function that is an image', { timeout: 
     expect((await call(await load(deployment), '/')).status).toBe(200)
   })
 
+  it('is made anew when it was left something in the way of its next start', async () => {
+    containers = await Containers.open()
+    const image = await testImage(await podmanService(), 'node')
+    const script = `const { existsSync, mkdirSync } = require('fs')
+      if (existsSync('/tmp/pid')) process.exit(1)
+      mkdirSync('/tmp/pid', { recursive: true })
+      require('http').createServer((req, res) => res.end('served')).listen(80)`
+    const { manifest, env } = containers.function()
+    const command = ['node', '--eval', script] as const
+    const deployment: Deployment = { manifest, env, code: { kind: 'image', image, command } }
+    await (await load(deployment)).unload()
+    expect(await textOf(await load(deployment), '/')).toBe('served')
+    expect(await containers.list()).toHaveLength(1)
+  })
+
   it('costs nothing before it is asked for, however many there are', async () => {
     containers = await Containers.open()
     for (let n = 0; n < 500; n++) {
