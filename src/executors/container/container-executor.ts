@@ -221,13 +221,12 @@ export class ContainerExecutor implements Executor {
     container: FunctionContainer,
     shelf: Shelf,
   ): Promise<Instance> {
-    const instance = await awakening.finish(after => this.#rest(awakening, container, shelf, after))
-    this.#instances.add(instance)
-    void container.ended.then(() => {
+    const instance: Instance = await awakening.finish(async after => {
+      await this.#rest(awakening, container, shelf, after)
       this.#instances.delete(instance)
-      // What has crashed may have left anything behind: the next one starts from its image.
-      if (!container.isEndWanted) void this.#discard(container)
     })
+    this.#instances.add(instance)
+    void instance.exited.then(() => this.#instances.delete(instance))
     return instance
   }
 
@@ -282,13 +281,15 @@ export class ContainerExecutor implements Executor {
       const id = await this.#createWith(deployment, plan, folder?.home)
       const { id: functionId, execution } = deployment.manifest
       const memoryBytes = execution.memoryBytes ?? defaults.memoryBytes
-      const container = new FunctionContainer(id, {
+      const container: FunctionContainer = new FunctionContainer(id, {
         engine: this.#engine,
         functionId,
         folder,
         hasMemoryLimit: memoryBytes !== undefined,
         log,
         clock: this.#clock,
+        // It may have left anything behind: the next one starts from its image.
+        crashed: () => void this.#discard(container),
       })
       this.#containers.add(container)
       return container

@@ -27,13 +27,16 @@ export interface FunctionContainerOptions {
   readonly hasMemoryLimit: boolean
   readonly log: Logger
   readonly clock: Clock
+  /** Called when what runs in it, or is paused, has ended although nobody wanted it to. */
+  crashed(): void
 }
 
 type ContainerState = ContainerFacts['State']
 
 /** The time from a start to the end of all that runs in a container. */
 interface Run {
-  readonly ended: PromiseWithResolvers<InstanceExit>
+  /** Made anew at each wake from a pause: what waited for it in an earlier one can be freed. */
+  ended: PromiseWithResolvers<InstanceExit>
   readonly output: OutputLog
   /** Why the host has killed it. */
   verdict?: InstanceExit
@@ -85,7 +88,8 @@ export class FunctionContainer {
   }
 
   /**
-   * Resolves with how its latest run ends, at the latest with {@link remove}.
+   * Resolves with how its latest run ends, at the latest with {@link remove}; never, when it was
+   * paused and woken before that.
    *
    * @throws Error when nothing has run in it yet
    */
@@ -101,9 +105,11 @@ export class FunctionContainer {
 
   /** Has it run. What is in it may not listen yet. @throws FezzError */
   async wake(): Promise<void> {
-    if (this.#isPaused) {
+    const run = this.#run
+    if (run !== undefined && this.#isPaused) {
       await this.#options.engine.unpause(this.id)
       this.#isPaused = false
+      if (!run.isOver) run.ended = Promise.withResolvers()
     } else {
       await this.#start()
     }
@@ -206,6 +212,7 @@ export class FunctionContainer {
     this.#isPaused = false
     run.output.close()
     run.ended.resolve(run.verdict ?? this.#exitOf(state))
+    if (!run.isWanted) this.#options.crashed()
   }
 
   /** How it ended; undefined when it is gone, or when nobody wants to know. */

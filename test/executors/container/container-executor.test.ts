@@ -1,4 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Deployment, Instance } from '../../../src/function/contract.ts'
 import { abortRequest } from '../../../src/http/web/incoming-request.ts'
@@ -110,6 +112,26 @@ describe.skipIf(!(await hasPodman()))('a function that is an image', { timeout: 
     await (await load(deployment)).unload()
     expect(await textOf(await load(deployment), '/')).toBe('served')
     expect(await containers.list()).toHaveLength(1)
+  })
+
+  it('keeps nothing of the instances that one container was, from pause to pause', async () => {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    containers = await Containers.open()
+    const deployment = containers.function({ sleep: 'pause' })
+    const nap = async () => {
+      const instance = await load(deployment)
+      await instance.unload()
+      return new WeakRef(instance)
+    }
+    const past = [await nap(), await nap(), await nap()]
+    // What comes last may be held by the container, of which there is one.
+    await nap()
+    expect(await containers.list()).toHaveLength(1)
+    await eventually(() => {
+      collect()
+      return past.filter(instance => instance.deref() !== undefined).length
+    }).toBe(0)
   })
 
   it('costs nothing before it is asked for, however many there are', async () => {
