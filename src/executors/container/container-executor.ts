@@ -1,4 +1,5 @@
 import { chmod } from 'node:fs/promises'
+import { backoffMs, pause } from '../../backoff.ts'
 import { type Clock, systemClock } from '../../clock.ts'
 import { FezzError } from '../../errors.ts'
 import type { Deployment, Instance } from '../../function/contract.ts'
@@ -51,6 +52,8 @@ export interface ContainerExecutorOptions {
 const STARTS = 8
 /** For the engine to remove all containers, after they have ended. */
 const CLOSE_MS = 30_000
+/** The wait before the engine is asked again to remove what it did not remove. */
+const REMOVE_AGAIN = { firstMs: 500, maxMs: 60_000 } as const
 /** How engines say that they have no init of their own to put into a container. */
 const NO_INIT = /container-init|docker-init|catatonit/
 
@@ -69,6 +72,9 @@ export class ContainerExecutor implements Executor {
   readonly #starts = new Turns(STARTS)
   readonly #shelves = new Map<Deployment, Shelf>()
   readonly #containers = new Set<FunctionContainer>()
+  /** Those of them that the engine did not remove when it was to. */
+  readonly #leftovers = new Set<FunctionContainer>()
+  #clearing: Promise<void> | undefined
   readonly #instances = new Set<Instance>()
   readonly #loads = new Set<Promise<unknown>>()
   readonly #closed = new AbortController()
@@ -147,10 +153,12 @@ export class ContainerExecutor implements Executor {
     // What an engine that does not answer leaves behind, the next host removes.
     const giveUp = () => this.#engine.close()
     const timer = this.#clock.setTimer(giveUp, unloadTimeoutMs + stopGraceMs + CLOSE_MS)
+    const earlier = new Set(this.#leftovers)
     await Promise.allSettled(Array.from(this.#instances, instance => instance.unload()))
     await Promise.allSettled(this.#loads)
-    const discards = Array.from(this.#containers, one => this.#starts.run(() => this.#discard(one)))
-    await Promise.all(discards)
+    // What could not be removed just now need not be tried twice.
+    const rest = [...this.#containers].filter(one => earlier.has(one) || !this.#leftovers.has(one))
+    await Promise.all(rest.map(one => this.#starts.run(() => this.#discard(one))))
     timer.cancel()
     this.#engine.close()
   }
@@ -329,17 +337,31 @@ export class ContainerExecutor implements Executor {
     }
   }
 
-  /** Never rejects: what cannot be removed is found again by the next host of this owner. */
+  /** Never rejects: what cannot be removed now is removed later, at last by the next host. */
   async #discard(container: FunctionContainer): Promise<void> {
-    this.#containers.delete(container)
     try {
       await container.remove()
+      this.#containers.delete(container)
+      this.#leftovers.delete(container)
     } catch (err) {
       this.#options.log.warn(
         { err, container: container.id.slice(0, 12) },
         'a container stays behind',
       )
+      this.#leftovers.add(container)
+      this.#clearing ??= this.#clearUp()
     }
+  }
+
+  /** Ends when nothing is left over, or when the executor closes. */
+  async #clearUp(): Promise<void> {
+    const { signal } = this.#closed
+    for (let failures = 0; this.#leftovers.size > 0; failures++) {
+      await pause(this.#clock, backoffMs(failures, REMOVE_AGAIN, Math.random), signal)
+      if (signal.aborted) break
+      for (const container of this.#leftovers) await this.#discard(container)
+    }
+    this.#clearing = undefined
   }
 
   get #clock(): Clock {

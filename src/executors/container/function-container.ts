@@ -65,6 +65,7 @@ export class FunctionContainer {
   #run: Run | undefined
   #isPaused = false
   #printed: Readable | undefined
+  #isGone = false
   #removing: Promise<void> | undefined
 
   constructor(id: string, options: FunctionContainerOptions) {
@@ -83,8 +84,9 @@ export class FunctionContainer {
     return !this.isGone && (this.#isPaused || (!this.isRunning && this.isEndWanted))
   }
 
+  /** Whether it is removed, or was to be. */
   get isGone(): boolean {
-    return this.#removing !== undefined
+    return this.#isGone
   }
 
   /**
@@ -151,9 +153,17 @@ export class FunctionContainer {
     return this.#options.engine.inspect(this.id)
   }
 
-  /** Ends and removes it, with its folder. Idempotent. @throws FezzError */
+  /**
+   * Ends and removes it, with its folder. Idempotent; after a failure it may be tried again.
+   *
+   * @throws FezzError
+   */
   remove(): Promise<void> {
-    this.#removing ??= this.#remove()
+    this.#isGone = true
+    this.#removing ??= this.#remove().catch(error => {
+      this.#removing = undefined
+      throw error
+    })
     return this.#removing
   }
 
@@ -168,8 +178,9 @@ export class FunctionContainer {
     } finally {
       this.#gone.abort()
       await this.#run?.ended.promise
-      await this.folder?.remove()
     }
+    // Not while it may run: with links it could lead the removal to what is not its own.
+    await this.folder?.remove()
   }
 
   async #start(): Promise<void> {

@@ -117,6 +117,20 @@ describe.skipIf(!(await hasPodman()))('an engine', { timeout: 60_000 }, () => {
     expect(await instance.exited).toMatchObject({ reason: 'killed' })
   })
 
+  it('that is away when a container is to go removes it when it is back', async () => {
+    await using outages = await Outages.open()
+    const { socketPath } = outages
+    await using containers = await Containers.open({ engine: { socketPath } })
+    const deployment = containers.function()
+    const instance = await containers.executor.load(deployment)
+    await outages.leave()
+    await instance.unload()
+    await containers.executor.forget(deployment)
+    expect(await containers.list()).toHaveLength(1)
+    await outages.comeBack()
+    await expect.poll(() => containers.list(), { timeout: 15_000 }).toEqual([])
+  })
+
   it('that pulls from a registry that does not answer does not keep the host from closing', async () => {
     const registry = createServer(() => {}).listen(0, '127.0.0.1')
     await once(registry, 'listening')
