@@ -32,6 +32,7 @@ export class RunFolder implements AsyncDisposable {
   readonly #closed: AbortController
   readonly #log: Logger
   #count = 0
+  #isKept = false
   #closing: Promise<void> | undefined
 
   private constructor(
@@ -81,7 +82,14 @@ export class RunFolder implements AsyncDisposable {
     chmodSync(this.path, MODE_PASSABLE)
   }
 
-  /** Removes it; whatever has run in it must have ended. Idempotent; never rejects. */
+  /** Has {@link close} leave it to the next host, because something in it has not ended. */
+  keep(): void {
+    this.#isKept = true
+  }
+
+  /**
+   * Removes it; whatever has run in it must have ended, unless it is kept. Idempotent; never rejects.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -94,6 +102,7 @@ export class RunFolder implements AsyncDisposable {
   async #close(): Promise<void> {
     this.#closed.abort()
     await this.cleared
+    if (this.#isKept) return
     await removeTree(this.path).catch(err => {
       this.#log.warn({ err }, 'the run folder cannot be removed; the next start tries again')
     })

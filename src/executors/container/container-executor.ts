@@ -161,6 +161,8 @@ export class ContainerExecutor implements Executor {
     await Promise.all(rest.map(one => this.#starts.run(() => this.#discard(one))))
     timer.cancel()
     this.#engine.close()
+    // With the note that there is something to remove, and where.
+    if (this.#containers.size > 0) this.#options.runFolder.keep()
   }
 
   #refuseIfClosed(): void {

@@ -31,7 +31,7 @@ export class Containers implements AsyncDisposable {
   readonly socketPath: string
   /** What the host's log has. */
   readonly lines: Readonly<Record<string, unknown>>[]
-  readonly #runFolder: RunFolder
+  readonly runFolder: RunFolder
   readonly #base: string
   /** Name of the image; see `testImage`. */
   readonly image: string
@@ -48,7 +48,7 @@ export class Containers implements AsyncDisposable {
     this.lines = lines
     this.socketPath = socketPath
     this.image = image
-    this.#runFolder = runFolder
+    this.runFolder = runFolder
     this.#base = base
     this.owner = options.owner ?? ownName()
     this.executor = new ContainerExecutor({
@@ -94,7 +94,7 @@ export class Containers implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.executor.close()
-    await this.#runFolder.close()
+    await this.runFolder.close()
     await rm(this.#base, { recursive: true, force: true })
   }
 }

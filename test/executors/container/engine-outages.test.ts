@@ -5,6 +5,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { readEngineNote } from '../../../src/executors/engine-note.ts'
 import { hasPodman, podmanService } from '../../services/podman-service.ts'
 import { call } from '../http/http-setup.ts'
 import { Containers } from './container-setup.ts'
@@ -129,6 +130,21 @@ describe.skipIf(!(await hasPodman()))('an engine', { timeout: 60_000 }, () => {
     expect(await containers.list()).toHaveLength(1)
     await outages.comeBack()
     await expect.poll(() => containers.list(), { timeout: 15_000 }).toEqual([])
+  })
+
+  it('that is away when the host closes is noted, with what it still has, for the next host', async () => {
+    await using outages = await Outages.open()
+    const { socketPath } = outages
+    await using containers = await Containers.open({ engine: { socketPath } })
+    const { executor, runFolder } = containers
+    await executor.load(containers.function())
+    await outages.leave()
+    await executor.close()
+    await runFolder.close()
+    expect(readEngineNote(runFolder.path)).toEqual({ socketPath })
+    const [left] = await containers.list()
+    await containers.api.do('DELETE', `/containers/${left?.Id}?force=true`)
+    await outages.comeBack()
   })
 
   it('that pulls from a registry that does not answer does not keep the host from closing', async () => {
