@@ -6,7 +6,7 @@ import { engineError, engineMessage, statusOf } from './engine-error.ts'
 import { registryAuth, registryOf } from './registry-auth.ts'
 import { Turns } from './turns.ts'
 
-/** Pulls at once: each may use all of the network and much of the disk. */
+/** Pulls at once from one registry: each may use all of the network and much of the disk. */
 const PULLS = 2
 
 const REFUSED = /unauthorized|denied|authentication required|no basic auth|incorrect username/i
@@ -24,7 +24,8 @@ export interface ImagesOptions {
 /** The images that the engine has, and how it comes by others. */
 export class Images {
   readonly #options: ImagesOptions
-  readonly #turns = new Turns(PULLS)
+  /** For each registry: one that does not answer holds up nobody else's. */
+  readonly #turns = new Map<string, Turns>()
   readonly #underWay = new Map<string, Promise<void>>()
 
   constructor(options: ImagesOptions) {
@@ -40,7 +41,7 @@ export class Images {
   ensure(image: string): Promise<void> {
     let pulling = this.#underWay.get(image)
     if (pulling === undefined) {
-      pulling = this.#turns.run(() => this.#ensure(image))
+      pulling = this.#ensure(image)
       this.#underWay.set(image, pulling)
       const over = () => this.#underWay.delete(image)
       pulling.then(over, over)
@@ -49,8 +50,21 @@ export class Images {
   }
 
   async #ensure(image: string): Promise<void> {
+    if (await this.#options.engine.hasImage(image)) return
+    await this.#turnsOf(registryOf(image)).run(() => this.#pull(image))
+  }
+
+  #turnsOf(registry: string): Turns {
+    let turns = this.#turns.get(registry)
+    if (turns === undefined) {
+      turns = new Turns(PULLS)
+      this.#turns.set(registry, turns)
+    }
+    return turns
+  }
+
+  async #pull(image: string): Promise<void> {
     const { engine, registryConfig, signal, log } = this.#options
-    if (await engine.hasImage(image)) return
     const auth = registryConfig && (await registryAuth(registryConfig, image))
     log.info({ image }, 'pulling an image')
     try {

@@ -1,5 +1,7 @@
+import { once } from 'node:events'
 import { mkdtempSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
@@ -73,6 +75,24 @@ describe.skipIf(!isAble)('an image in a registry', { timeout: 60_000 }, () => {
     await using containers = await Containers.open({ registryConfig })
     const error = await failure(containers, `${registry.address}/nothing:v1`)
     expect(error.message).toContain('does not have it')
+  })
+
+  it('is pulled while another registry does not answer', async () => {
+    await credentials(registry.password)
+    await using containers = await Containers.open({ registryConfig })
+    const other = await registry.push(containers.api, containers.image, 'other:v1')
+    const silent = createServer(() => {}).listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    const { port } = silent.address() as AddressInfo
+    for (const name of ['one', 'two', 'three']) {
+      containers.executor.prepare(containers.function({}, `127.0.0.1:${port}/${name}:v1`))
+    }
+    const isPulling = () => containers.messages.filter(message => message === 'pulling an image')
+    await expect.poll(isPulling).toHaveLength(2)
+    const instance = await containers.executor.load(containers.function({}, other))
+    expect((await call(instance, '/')).status).toBe(200)
+    expect(isPulling()).toHaveLength(3)
+    silent.close()
   })
 
   it('is pulled with the right ones, once for all who want it', async () => {
