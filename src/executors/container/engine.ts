@@ -115,7 +115,16 @@ export class Engine {
   attach(id: string): Promise<Readable> {
     return this.#call('read what the container prints', async (docker, abortSignal) => {
       const options = { stream: true, stdout: true, stderr: true, abortSignal }
-      return (await docker.getContainer(id).attach(options)) as unknown as Readable
+      const attach = async () =>
+        (await docker.getContainer(id).attach(options)) as unknown as Readable
+      try {
+        return await attach()
+      } catch (error) {
+        // Podman makes what has ended ready for a new start first; where it has only just ended, it
+        // does so and refuses all the same.
+        if (statusOf(error) !== 500) throw error
+        return attach()
+      }
     })
   }
 
