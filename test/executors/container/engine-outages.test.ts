@@ -4,6 +4,7 @@ import { rm } from 'node:fs/promises'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Transform } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import { readEngineNote } from '../../../src/executors/engine-note.ts'
 import { hasPodman, podmanService } from '../../services/podman-service.ts'
@@ -13,6 +14,8 @@ import { Containers } from './container-setup.ts'
 /** The engine behind a socket of its own, on which it can be frozen, or be gone for a while. */
 class Outages implements AsyncDisposable {
   readonly socketPath: string
+  /** How long what is asked is under way to it. */
+  lagMs = 0
   readonly #folder: string
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
@@ -22,7 +25,10 @@ class Outages implements AsyncDisposable {
     this.socketPath = join(folder, 'engine.sock')
     this.#server = createServer({ allowHalfOpen: true }, near => {
       const far = connect({ path: enginePath, allowHalfOpen: true })
-      near.pipe(far).pipe(near)
+      const lag = new Transform({
+        transform: (chunk, _encoding, done) => void setTimeout(done, this.lagMs, null, chunk),
+      })
+      near.pipe(lag).pipe(far).pipe(near)
       for (const socket of [near, far]) {
         this.#sockets.add(socket)
         socket
@@ -130,6 +136,19 @@ describe.skipIf(!(await hasPodman()))('an engine', { timeout: 60_000 }, () => {
     expect(await containers.list()).toHaveLength(1)
     await outages.comeBack()
     await expect.poll(() => containers.list(), { timeout: 15_000 }).toEqual([])
+  })
+
+  it('that is slow has removed what has just been killed when the host has closed', async () => {
+    await using outages = await Outages.open()
+    const { socketPath } = outages
+    await using containers = await Containers.open({ engine: { socketPath } })
+    const instance = await containers.executor.load(containers.function())
+    const [container] = await containers.list()
+    outages.lagMs = 200
+    await containers.api.do('POST', `/containers/${container?.Id}/kill`)
+    await instance.exited
+    await containers.executor.close()
+    expect(await containers.list()).toEqual([])
   })
 
   it('that is away when the host closes is noted, with what it still has, for the next host', async () => {
