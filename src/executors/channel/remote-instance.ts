@@ -36,6 +36,8 @@ type CallMessage = Exclude<Extract<ToHost, { id: number }>, WaitUntilMessage | S
 
 /** A promise that keeps the instance in use. */
 interface Wait extends PromiseWithResolvers<void> {
+  /** Whose it was when it came; undefined when there was no such request. */
+  readonly call: RemoteCall | undefined
   readonly timer: Timer | undefined
 }
 
@@ -234,6 +236,7 @@ export class RemoteInstance implements Instance {
     const { timeoutMs } = this.#manifest
     const wait: Wait = {
       ...Promise.withResolvers<void>(),
+      call,
       timer:
         timeoutMs === undefined
           ? undefined
@@ -255,7 +258,7 @@ export class RemoteInstance implements Instance {
     wait.timer?.cancel()
     if (error === undefined) wait.resolve()
     else wait.reject(fromSentError(error))
-    this.#calls.get(id)?.waited()
+    wait.call?.waited()
   }
 
   /** A promise that never settles keeps nothing in the host's memory, as it keeps no instance. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { CHUNK_COST_BYTES, type ToHost } from '../../../src/executors/channel/messages.ts'
-import { loaded, unloadOf } from './scripted-runner.ts'
+import type { FunctionContext } from '../../../src/function/contract.ts'
+import { context, loaded, unloadOf } from './scripted-runner.ts'
 
 // A function in a process of its own shares it with the runner, and can write to the channel.
 
@@ -59,6 +60,30 @@ describe('a runner that breaks the protocol is ended, and the host goes on', () 
     await expect(answer).rejects.toMatchObject({ code: 'INSTANCE_EXITED' })
     await instance.exited
     expect(lines).toEqual([])
+  })
+})
+
+describe('a promise that a runner tells of', () => {
+  it('before there is its request is not counted for that', async () => {
+    const { instance, runner, send } = await loaded({ timeout: '5s' })
+    const { promise: cancelled, resolve: cancel } = Promise.withResolvers<void>()
+    const { promise: waits, resolve: wait } = Promise.withResolvers<void>()
+    const own = { ...context, waitUntil: () => wait() } as unknown as FunctionContext
+    send({}, own)
+    runner.tell({ type: 'wait-until', id: 2, promise: 1 })
+    await waits
+    const body = new ReadableStream({ cancel: () => cancel() })
+    const { answer } = send({ method: 'POST', body, duplex: 'half' } as RequestInit)
+    runner.tell(
+      { type: 'credit', id: 2, bytes: CREDIT_BYTES },
+      { type: 'settled', id: 2, promise: 1, error: undefined },
+      { ...head, id: 2, body: null },
+    )
+    await answer
+    // The request is over, so that nothing of it is kept.
+    await cancelled
+    runner.tell({ ...head, body: null })
+    await unloadOf(instance, runner)
   })
 })
 
