@@ -14,10 +14,10 @@ export function responseFrom(message: ResponseMessage): ResponseState {
     Number.isInteger(status) &&
     status >= 200 &&
     status <= 599 &&
-    isFieldValue(statusText) &&
+    isText(statusText) &&
     isFieldList(headers) &&
     (body === null || typeof body === 'string' || body instanceof Uint8Array) &&
-    (stream?.length === undefined || /^\d+$/.test(stream.length))
+    (stream?.length === undefined || (isText(stream.length) && /^\d+$/.test(stream.length)))
   if (!isSound) throw new TypeError('a runner told of a response that cannot be')
   const state = new ResponseState()
   state.status = status
@@ -32,7 +32,12 @@ export function responseFrom(message: ResponseMessage): ResponseState {
 function isFieldList(fields: readonly string[]): boolean {
   if (!Array.isArray(fields) || fields.length % 2 !== 0) return false
   for (let at = 0; at < fields.length; at += 2) {
-    if (lowerName(fields[at]!) !== fields[at] || !isFieldValue(fields[at + 1]!)) return false
+    if (lowerName(fields[at]!) !== fields[at] || !isText(fields[at + 1])) return false
   }
   return true
+}
+
+/** A number, a list or an error would pass for a value, and fail whoever sends it. */
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && isFieldValue(value)
 }
