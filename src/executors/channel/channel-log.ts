@@ -1,11 +1,8 @@
 import type { Logger } from '../../telemetry/logger.ts'
 import type { LineAllowance } from '../line-allowance.ts'
 import type { Channel } from './channel.ts'
-import type { LogMessage } from './messages.ts'
+import { type LogMessage, MAX_FIELDS_CHARS } from './messages.ts'
 import { textOf, toSentError } from './sent-error.ts'
-
-/** A line with longer fields is no line for a log. */
-const MAX_FIELDS_CHARS = 65_536
 
 type Level = LogMessage['level']
 
@@ -79,8 +76,9 @@ export class ChannelLog implements Logger {
 function fieldsOf(bound: object, own: object): Pick<LogMessage, 'fields' | 'error'> {
   try {
     const { err, ...fields } = { ...bound, ...own } as Record<string, unknown>
-    // `undefined` for what says so itself, by a toJSON.
-    const json = JSON.stringify(fields) ?? '{}'
+    const made = JSON.stringify(fields)
+    // By a toJSON it may say itself that it is nothing, or a text.
+    const json = made?.startsWith('{') ? made : '{}'
     if (json.length > MAX_FIELDS_CHARS) throw new RangeError(`${json.length} characters of fields`)
     return { fields: json, ...(err !== undefined && { error: toSentError(err) }) }
   } catch (error) {

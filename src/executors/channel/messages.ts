@@ -19,6 +19,9 @@ export const MAX_CHUNK_BYTES = 65_536
 /** A piece of a body costs its bytes and this, so that credit bounds the number of pieces too. */
 export const CHUNK_COST_BYTES = 64
 
+/** A line with longer fields is no line for a log. */
+export const MAX_FIELDS_CHARS = 65_536
+
 /** To the runner, once: what it is to run. Answered by `loaded` or `load-failed`. */
 export interface LoadMessage {
   readonly type: 'load'
@@ -125,7 +128,7 @@ export interface SettledMessage {
 export interface LogMessage {
   readonly type: 'log'
   readonly level: 'error' | 'warn' | 'info' | 'debug'
-  /** A JSON object. */
+  /** A JSON object of at most {@link MAX_FIELDS_CHARS}. */
   readonly fields: string
   readonly message: string | undefined
   /** The field `err`. */

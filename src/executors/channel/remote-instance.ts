@@ -11,10 +11,16 @@ import type { Manifest } from '../../function/manifest.ts'
 import { onRequestAbort, sourceOf, toIncoming } from '../../http/web/incoming-request.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import { LineAllowance, LOG_RATE, LOGS_TOO_MUCH } from '../line-allowance.ts'
-import type { LogMessage, SettledMessage, ToHost, WaitUntilMessage } from './messages.ts'
+import {
+  type LogMessage,
+  MAX_FIELDS_CHARS,
+  type SettledMessage,
+  type ToHost,
+  type WaitUntilMessage,
+} from './messages.ts'
 import { type CallShare, RemoteCall } from './remote-call.ts'
 import type { RunnerHandle } from './runner-handle.ts'
-import { fromSentError } from './sent-error.ts'
+import { fromSentError, textOf } from './sent-error.ts'
 
 /** More promises of one instance at once are no function's, but an attempt to fill the host. */
 const MAX_WAITS = 100_000
@@ -269,13 +275,16 @@ export class RemoteInstance implements Instance {
 
   #log({ level, fields, message, error }: LogMessage): void {
     if (!LOG_LEVELS.includes(level)) throw new TypeError('a runner logged at no level')
+    // Of a text, a line would have a field for each character.
+    if (!fields.startsWith('{') || fields.length > MAX_FIELDS_CHARS)
+      throw new RangeError('a runner logged what are no fields')
     const line = {
       ...JSON.parse(fields),
       ...(error && { err: fromSentError(error) }),
       functionId: this.#manifest.id,
     }
     if (message === undefined) this.#options.log[level](line)
-    else this.#options.log[level](line, `${message}`)
+    else this.#options.log[level](line, textOf(message))
   }
 
   /** A function that is past a deadline may be in a loop that no abort reaches. */

@@ -59,7 +59,7 @@ export function textOf(value: unknown): string {
   }
 }
 
-/** An error that says what the one thrown over there said. */
+/** An error that says what the one thrown over there said, cut anew: its sender may be hostile. */
 export function fromSentError(sent: SentError): Error {
   const error = revive(sent)
   if (sent.stack !== undefined) define(error, 'stack', sent.stack)
@@ -76,7 +76,8 @@ export function fromThrown(sent: SentError): Error {
   return new Error(error.message, { cause: error })
 }
 
-function revive({ name, message, code, headers, cause }: SentError): Error {
+function revive({ name, message: sent, code, headers, cause }: SentError): Error {
+  const message = textOf(sent)
   const options = cause && { cause: fromSentError(cause) }
   if (ABORT_NAMES.has(name)) return new DOMException(message, name)
   if (name === 'FezzError' && code !== undefined && Object.hasOwn(STATUS_OF_CODE, code)) {
@@ -92,5 +93,5 @@ function revive({ name, message, code, headers, cause }: SentError): Error {
 }
 
 function define(error: Error, key: string, value: string): void {
-  Object.defineProperty(error, key, { value, configurable: true, writable: true })
+  Object.defineProperty(error, key, { value: textOf(value), configurable: true, writable: true })
 }

@@ -32,6 +32,7 @@ const odd: readonly (readonly [string, readonly unknown[]])[] = [
   ['a cycle', [cycle]],
   ['a getter that throws', [unreadable]],
   ['fields that are not there in JSON', [{ toJSON() {} }]],
+  ['fields that are a text in JSON', [{ toJSON: () => 'text' }]],
   ['an error that cannot be sent', [{ err: Object.assign(new Error('x'), { name: () => {} }) }]],
   ['an error of nothing', [{ err: null }]],
   ['more than a log takes', [{ field: 'x'.repeat(1_000_000) }, 'x'.repeat(1_000_000)]],

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { CHUNK_COST_BYTES, type ToHost } from '../../../src/executors/channel/messages.ts'
+import { toSentError } from '../../../src/executors/channel/sent-error.ts'
 import type { FunctionContext } from '../../../src/function/contract.ts'
 import { context, loaded, unloadOf } from './scripted-runner.ts'
 
@@ -36,6 +37,8 @@ const breaches: readonly (readonly [string, readonly unknown[]])[] = [
   ['a piece that is not of bytes', [stream, { ...chunk(0), bytes: 'text' }]],
   ['a line at no level', [{ ...line, level: 'setBindings' }]],
   ['a line with fields that are no JSON', [{ ...line, fields: undefined }]],
+  ['a line with a text for fields', [{ ...line, fields: JSON.stringify('long'.repeat(9)) }]],
+  ['a line that is too long', [{ ...line, fields: JSON.stringify({ x: 'x'.repeat(65_536) }) }]],
   ['an error that is none', [{ type: 'failed', id: 1, error: null }]],
   ['a promise twice', [1, 1].map(promise => ({ type: 'wait-until', id: 1, promise }))],
 ]
@@ -66,6 +69,17 @@ describe('a runner that breaks the protocol is ended, and the host goes on', () 
     await instance.exited
     expect(lines).toEqual([])
   })
+})
+
+it('what a runner says in words is cut where no runner would say more', async () => {
+  const { instance, runner, lines } = await loaded()
+  const long = 'x'.repeat(100_000)
+  const sent = { ...toSentError(new Error()), name: long, message: long, stack: long, code: long }
+  runner.tell({ ...line, message: long, error: { ...sent, cause: sent } })
+  await expect.poll(() => lines.length).toBe(1)
+  expect(lines).toMatchObject([{ msg: 'x'.repeat(65_536) }])
+  expect(JSON.stringify(lines).length).toBeLessThan(9 * 65_536 + 1_000)
+  await unloadOf(instance, runner)
 })
 
 describe('a promise that a runner tells of', () => {
