@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { deserialize, serialize } from 'node:v8'
 import type { Channel } from './channel.ts'
-import { FrameReader, frameHead } from './frames.ts'
+import { FrameReader, frameHead, MAX_FRAME_BYTES } from './frames.ts'
 import { Inbox } from './inbox.ts'
 
 /** So that a frame of whole bodies stays below what a reader takes. */
@@ -61,33 +61,39 @@ export class SocketChannel<Sent, Received> implements Channel<Sent, Received> {
   }
 
   readonly #flush = (): void => {
-    const socket = this.#socket
-    while (this.#pending.length > 0 && !socket.destroyed) {
-      const isAll = this.#pending.length <= MAX_BATCH
-      const batch = isAll ? this.#pending : this.#pending.slice(0, MAX_BATCH)
-      this.#pending = isAll ? [] : this.#pending.slice(MAX_BATCH)
-      if (this.#write(batch)) continue
-      socket.once('drain', this.#flush)
-      return
-    }
-    this.#isFlushing = false
-  }
-
-  /** @returns whether more may be written now */
-  #write(batch: readonly Sent[]): boolean {
-    let payload: Buffer
-    let head: Buffer
     try {
-      payload = serialize(batch)
-      head = frameHead(payload.length)
+      this.#isFlushing = this.#writePending()
     } catch (cause) {
       this.#fail(cause)
-      return false
     }
-    this.#socket.cork()
-    this.#socket.write(head)
-    const isRoomLeft = this.#socket.write(payload)
-    this.#socket.uncork()
-    return isRoomLeft
+  }
+
+  /**
+   * @returns whether some of it waits until the peer reads
+   * @throws for what cannot be sent
+   */
+  #writePending(): boolean {
+    const socket = this.#socket
+    let most = MAX_BATCH
+    while (this.#pending.length > 0 && !socket.destroyed) {
+      const isAll = this.#pending.length <= most
+      const batch = isAll ? this.#pending : this.#pending.slice(0, most)
+      const payload = serialize(batch)
+      // Errors and lines of a log may be long. None alone is too long, but many of them are.
+      if (payload.length > MAX_FRAME_BYTES && batch.length > 1) {
+        most = batch.length >> 1
+        continue
+      }
+      const head = frameHead(payload.length)
+      this.#pending = isAll ? [] : this.#pending.slice(most)
+      socket.cork()
+      socket.write(head)
+      const isRoomLeft = socket.write(payload)
+      socket.uncork()
+      if (isRoomLeft) continue
+      socket.once('drain', this.#flush)
+      return true
+    }
+    return false
   }
 }

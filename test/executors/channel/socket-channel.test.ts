@@ -47,6 +47,19 @@ it('writes nothing while the peer does not read, and all of it in order when it 
   expect(received.map(({ number }) => number)).toEqual(Array.from({ length: 500 }, (_, n) => n))
 })
 
+it('sends long messages of one turn in as many frames as they need, and one that is too long not at all', async () => {
+  const [near, far] = await sockets()
+  const channel = new SocketChannel<{ number: number; text: string }, never>(near)
+  // Two bytes each, as the text of errors may be.
+  const text = '長'.repeat(500_000)
+  for (let number = 0; number < 40; number++) channel.send({ number, text })
+  const received = await take(new SocketChannel<never, { number: number; text: string }>(far), 40)
+  expect(received.map(({ number }) => number)).toEqual(Array.from({ length: 40 }, (_, n) => n))
+  expect(received.at(-1)).toEqual({ number: 39, text })
+  channel.send({ number: 40, text: text.repeat(20) })
+  expect(await channel.closed).toMatchObject({ message: expect.stringContaining('longer than') })
+})
+
 it('loses what it has not written when it is closed, and settles', async () => {
   const [near] = await sockets()
   const channel = new SocketChannel<Uint8Array, never>(near)
