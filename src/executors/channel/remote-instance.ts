@@ -34,7 +34,10 @@ export interface RemoteInstanceOptions {
   readonly loadTimeoutMs: number
   /** How long `onUnload` may take; then the runner is ended. */
   readonly unloadTimeoutMs: number
-  /** How long after a deadline its event loop may stand still; then the runner is ended. */
+  /**
+   * How long after a deadline its event loop may stand still; then the runner is ended, and given up
+   * when it is not gone after as long again.
+   */
   readonly killGraceMs: number
 }
 
@@ -76,6 +79,8 @@ export class RemoteInstance implements Instance {
   /** How the runner ended. */
   #ending: InstanceExit | undefined
   #ping: Timer | undefined
+  /** While a runner that the host has ended is not gone. */
+  #dying: Timer | undefined
   #unloading: Promise<void> | undefined
 
   private constructor(manifest: Manifest, runner: RunnerHandle, options: RemoteInstanceOptions) {
@@ -153,7 +158,8 @@ export class RemoteInstance implements Instance {
   }
 
   async #unload(): Promise<void> {
-    if (this.#ending !== undefined) return
+    // It may have been given up before it was gone.
+    if (this.#ending !== undefined) return this.#runner.kill()
     this.#isOpen = false
     this.#runner.channel.send({ type: 'unload' })
     try {
@@ -303,9 +309,15 @@ export class RemoteInstance implements Instance {
     this.#ping = ping
   }
 
+  /**
+   * A thread in a call outside of JavaScript ends after that call only. Then it is as good as gone:
+   * nobody is to wait for it, nor be sent to it.
+   */
   #kill(verdict: InstanceExit): void {
     this.#verdict ??= verdict
     void this.#runner.kill()
+    const { clock, killGraceMs } = this.#options
+    this.#dying ??= clock.setTimer(() => this.#ended(verdict), killGraceMs)
   }
 
   /** Without its channel a runner is of no use, even if it lives. */
@@ -316,11 +328,13 @@ export class RemoteInstance implements Instance {
   }
 
   #ended(exit: InstanceExit): void {
+    if (this.#ending !== undefined) return
     const ending = this.#verdict ?? exit
     this.#ending = ending
     this.#isOpen = false
     this.#ping?.cancel()
     this.#ping = undefined
+    this.#dying?.cancel()
     this.#runner.channel.close()
     this.#logged.close()
     // First, so that nobody who hears of a failed request can still be given this instance.

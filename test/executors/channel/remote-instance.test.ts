@@ -61,6 +61,31 @@ describe('RemoteInstance', () => {
     await instance.unload()
   })
 
+  it('gives a runner up that has been ended and does not go', async () => {
+    const { clock, runner, instance, send } = await loaded()
+    runner.dies = false
+    const late = send()
+    const neighbour = send()
+    abortRequest(late.request, timeout())
+    await clock.advance(500)
+    await expect.poll(() => runner.kills).toBe(1)
+    await clock.advance(499)
+    const quiet = new Promise(resolve => setImmediate(resolve, 'quiet'))
+    expect(await Promise.race([instance.exited, quiet])).toBe('quiet')
+    await clock.advance(1)
+    expect(await instance.exited).toMatchObject({ reason: 'killed' })
+    await expect(neighbour.answer).rejects.toMatchObject(gone)
+    expect(() => send()).toThrow('killed')
+    let isUnloaded = false
+    const unloading = instance.unload().then(() => {
+      isUnloaded = true
+    })
+    await new Promise(setImmediate)
+    expect(isUnloaded).toBe(false)
+    runner.die({ reason: 'crash' })
+    await unloading
+  })
+
   it('asks for no sign of life when a client leaves', async () => {
     const { clock, runner, instance, send } = await loaded()
     abortRequest(send().request)

@@ -32,6 +32,8 @@ export class ScriptedRunner implements RunnerHandle {
   readonly far: Channel<ToHost, ToRunner>
   readonly heard: ToRunner[] = []
   kills = 0
+  /** Whether a kill ends it, as it does a thread that is not in a call outside of JavaScript. */
+  dies = true
   readonly #ended = Promise.withResolvers<InstanceExit>()
   #waiting: { readonly type: ToRunner['type']; readonly found: () => void } | undefined
 
@@ -68,7 +70,8 @@ export class ScriptedRunner implements RunnerHandle {
 
   async kill(): Promise<void> {
     this.kills++
-    this.die({ reason: 'crash', cause: new Error('exit code 1') })
+    if (this.dies) this.die({ reason: 'crash', cause: new Error('exit code 1') })
+    await this.ended
   }
 }
 

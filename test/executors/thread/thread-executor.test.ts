@@ -1,4 +1,7 @@
-import { describe, expect, it } from 'vitest'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { abortRequest } from '../../../src/http/web/incoming-request.ts'
 import { ask, deploymentOf, threads } from './setup.ts'
 
@@ -36,6 +39,28 @@ describe('ThreadExecutor', () => {
     await expect(waiting.answer).rejects.toMatchObject(gone)
     await expect(ask(instance, '/fine').answer).rejects.toMatchObject(gone)
     expect(await ask(sibling, '/fine').text()).toBe('fine')
+  })
+
+  it('gives up a thread that is in a call outside of JavaScript, and ends it after that', async () => {
+    const { executor } = threads()
+    const folder = await mkdtemp(join(tmpdir(), 'fezz-thread-'))
+    onTestFinished(() => rm(folder, { recursive: true, force: true }))
+    const signal = join(folder, 'signal')
+    const code = `import { execSync } from 'node:child_process'
+      export default { fetch(request) {
+        if (request.url.endsWith('/fine')) return new Response('fine')
+        execSync('until [ -e ${signal} ]; do sleep 0.02; done')
+      } }`
+    const deployment = await deploymentOf(code)
+    const stuck = await executor.load(deployment)
+    const doomed = ask(stuck, '/doomed')
+    abortRequest(doomed.request, timeout())
+    expect(await stuck.exited).toMatchObject({ reason: 'killed' })
+    await expect(ask(stuck, '/fine').answer).rejects.toMatchObject(gone)
+    expect(await ask(await executor.load(deployment), '/fine').text()).toBe('fine')
+    const closing = executor.close()
+    await writeFile(signal, '')
+    await closing
   })
 
   it('ends a thread whose heap is full, by the limit of the function or of the executor', async () => {
