@@ -42,7 +42,7 @@ export function createTimers(): ScopedTimers {
       if (typeof callback !== 'function') return set(callback, ...rest)
       const timer = set(tracked(callback, repeats), ...rest)
       if (disposed) end(timer)
-      else pending.add(timer)
+      else pending.add(Object.assign(timer, ends))
       return timer
     }
 
@@ -63,6 +63,17 @@ export function createTimers(): ScopedTimers {
   }
 
   const end = (timer: Pending): void => (isTimeout(timer) ? endTimeout : endImmediate)(timer)
+
+  /** A timer's own ways to end: the platform's would leave it in `pending`, with what it holds. */
+  const ends = {
+    close(this: Pending): Pending {
+      end(this)
+      return this
+    },
+    [Symbol.dispose](this: Pending): void {
+      end(this)
+    },
+  }
 
   const scopedTimeout = scoped(setTimeout as never, false)
   const scopedImmediate = scoped(setImmediate as never, false)

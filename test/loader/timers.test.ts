@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
-import { createTimers } from '../../src/loader/timers.ts'
+import { createTimers, type ScopedTimers } from '../../src/loader/timers.ts'
 
 const { setTimeout: platformTimeout, setImmediate: platformImmediate } = globalThis
 
@@ -36,6 +38,36 @@ describe('scoped timers', () => {
     timers.clearTimeout(undefined)
     await sleep(10)
     expect(fired).toEqual([])
+  })
+
+  it.each<[string, (timers: ScopedTimers, fire: () => void) => object]>([
+    ['close', (timers, fire) => timers.setTimeout(fire, 1).close()],
+    ['close of an interval', (timers, fire) => timers.setInterval(fire, 1).close()],
+    [
+      'using',
+      (timers, fire) => {
+        using timer = timers.setTimeout(fire, 1)
+        return timer
+      },
+    ],
+    [
+      'using of an immediate',
+      (timers, fire) => {
+        using immediate = timers.setImmediate(fire)
+        return immediate
+      },
+    ],
+  ])('are let go of when they end by %s', async (_name, endOf) => {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    const timers = createTimers()
+    const fired: string[] = []
+    const ended = new WeakRef(endOf(timers, () => fired.push('late')))
+    await sleep(10)
+    collect()
+    expect(fired).toEqual([])
+    expect(ended.deref()).toBeUndefined()
+    timers.dispose()
   })
 
   it('of every kind end when the scope does', async () => {
