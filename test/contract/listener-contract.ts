@@ -422,6 +422,18 @@ export function describeListener(name: string, make: MakeListener): void {
         client.socket.end()
         expect(await failed.promise).toMatchObject({ code: 'CLIENT_CLOSED' })
       })
+
+      it('fails reading the body when the connection ends with an answer that came before it', async () => {
+        const failed = Promise.withResolvers<unknown>()
+        const { port } = await start(request => {
+          request.text().catch(failed.resolve)
+          return new Response('early')
+        })
+        const client = await connect(port)
+        client.send(post('Connection: close\r\nContent-Length: 10\r\n', 'half'))
+        await client.untilReceived('early')
+        expect(await failed.promise).toMatchObject({ code: 'CLIENT_CLOSED' })
+      })
     })
 
     describe('body limit', () => {

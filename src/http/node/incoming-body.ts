@@ -177,9 +177,16 @@ export class IncomingBody implements BodySource {
       this.#stop()
       sink.fail(new FezzError('CLIENT_CLOSED', 'The client left before its request was complete'))
     }
+    // node closes no request that is answered already when its connection ends.
+    const onSocketClose = (): void => {
+      if (!req.complete) onClose()
+    }
+    const { socket } = req
     this.#detach = () => {
       req.off('data', onData).off('end', onEnd).off('close', onClose).pause()
+      socket.off('close', onSocketClose)
     }
+    socket.on('close', onSocketClose)
     req.on('data', onData).on('end', onEnd).on('close', onClose).resume()
   }
 
