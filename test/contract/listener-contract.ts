@@ -195,6 +195,33 @@ export function describeListener(name: string, make: MakeListener): void {
         expect(received).not.toContain('twelve')
       })
 
+      it.each([
+        [['5'], '5'],
+        [['5', '5'], '5'],
+        [['5', '6'], undefined],
+        [['five'], undefined],
+      ])(
+        'sends no body under a length that is none, where a function says %j',
+        async (lengths, kept) => {
+          const headers = lengths.map(length => ['content-length', length] as [string, string])
+          const { port } = await start(request =>
+            request.url.endsWith('/304')
+              ? new Response(null, { status: 304, headers })
+              : new Response(null, { headers }),
+          )
+          const client = await connect(port)
+          client.send(get('/') + get('/304') + get('/').replace('GET', 'HEAD'))
+          const received = await client.until(text => statusesIn(text).length === 3)
+          const sent = received
+            .split(/(?=HTTP\/1\.1 )/)
+            .map(head =>
+              [...head.matchAll(/^content-length: (.*)\r$/gim)].map(([, value]) => value),
+            )
+          const said = kept === undefined ? [] : [kept]
+          expect(sent).toEqual([['0'], said, said])
+        },
+      )
+
       it('keeps the connection for the next request', async () => {
         const { port, listener } = await start(() => new Response('x'))
         const client = await connect(port)

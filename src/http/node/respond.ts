@@ -27,7 +27,7 @@ export function respond(
     headers.push('connection', 'close')
     exchange.connection.isEnding = true
   }
-  if (body === null && exchange.method !== 'HEAD') frameEmptyBody(status, headers)
+  if (body === null) frameEmptyBody(status, headers, exchange.method === 'HEAD')
   // A response that waits behind others of its connection is not written yet.
   if (res.socket === null) exchange.watch()
   if (statusText === '') res.writeHead(status, headers)
@@ -46,14 +46,20 @@ export function respond(
 }
 
 /**
- * Without a body, `content-length` is whatever the function said, which is right for HEAD and 304
- * only (RFC 9110, section 8.6).
+ * Without a body, `content-length` is whatever the function said, once or more. That is right for HEAD
+ * and 304 only (RFC 9110, section 8.6), and only if it is a length: the client takes its end from it.
  */
-function frameEmptyBody(status: number, headers: string[]): void {
-  if (status === 304) return
-  const at = headers.findIndex((name, i) => i % 2 === 0 && name === 'content-length')
-  if (at !== -1) headers.splice(at, 2)
-  if (status !== 204) headers.push('content-length', '0')
+function frameEmptyBody(status: number, headers: string[], isHead: boolean): void {
+  const lengths = new Set<string>()
+  for (let at = headers.length - 2; at >= 0; at -= 2) {
+    if (headers[at] === 'content-length') lengths.add(headers.splice(at, 2)[1]!)
+  }
+  if (isHead || status === 304) {
+    const [length = ''] = lengths
+    if (lengths.size === 1 && /^\d+$/.test(length)) headers.push('content-length', length)
+  } else if (status !== 204) {
+    headers.push('content-length', '0')
+  }
 }
 
 /** Ends a response with the rest of its body, after what is left of the request's. */
