@@ -13,23 +13,27 @@ export interface SentError {
   readonly cause: SentError | undefined
 }
 
+const FEZZ_ERROR = 'FezzError'
+
 /** Names by which functions tell why a signal has aborted; they expect a DOMException. */
 const ABORT_NAMES: ReadonlySet<string> = new Set(['AbortError', 'TimeoutError'])
 
 /** Whatever was thrown as plain data. Never throws. */
 export function toSentError(error: unknown): SentError {
-  return { ...sent(serializeError(error)), headers: headersOf(error) }
+  return { ...sent(serializeError(error)), ...ownOf(error) }
 }
 
-/** What a function may have made of them has to survive the way. */
-function headersOf(error: unknown): Readonly<Record<string, string>> | undefined {
+/**
+ * What makes it a FezzError over there, also one of a subclass with a name of its own. What a function
+ * may have made of its headers has to survive the way.
+ */
+function ownOf(error: unknown): Partial<SentError> {
   try {
-    if (!(error instanceof FezzError) || error.headers === undefined) return undefined
-    return Object.fromEntries(
-      Object.entries(error.headers).map(([name, value]) => [name, `${value}`]),
-    )
+    if (!(error instanceof FezzError)) return {}
+    const headers = Object.entries(error.headers ?? {}).map(([name, value]) => [name, `${value}`])
+    return { name: FEZZ_ERROR, ...(error.headers && { headers: Object.fromEntries(headers) }) }
   } catch {
-    return undefined
+    return {}
   }
 }
 
@@ -80,7 +84,7 @@ function revive({ name, message: sent, code, headers, cause }: SentError): Error
   const message = textOf(sent)
   const options = cause && { cause: fromSentError(cause) }
   if (ABORT_NAMES.has(name)) return new DOMException(message, name)
-  if (name === 'FezzError' && code !== undefined && Object.hasOwn(STATUS_OF_CODE, code)) {
+  if (name === FEZZ_ERROR && code !== undefined && Object.hasOwn(STATUS_OF_CODE, code)) {
     return new FezzError(code as FezzErrorCode, message, {
       ...options,
       ...(headers && { headers }),

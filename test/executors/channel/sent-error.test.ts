@@ -29,6 +29,14 @@ describe('an error that travels', () => {
     expect(error).toMatchObject({ code: 'METHOD_NOT_ALLOWED', status: 405, headers })
   })
 
+  it('is a FezzError also if it was one of a subclass', () => {
+    class NoSuchUser extends FezzError {}
+    const error = new NoSuchUser('NOT_FOUND', 'no such user')
+    Object.defineProperty(error, 'name', { value: 'NoSuchUser' })
+    expect(travelled(error)).toBeInstanceOf(FezzError)
+    expect(travelled(error)).toMatchObject({ code: 'NOT_FOUND', message: 'no such user' })
+  })
+
   it('is no FezzError for a code that there is not', () => {
     const impostor = Object.assign(new Error('no'), { name: 'FezzError', code: 'toString' })
     expect(travelled(impostor)).not.toBeInstanceOf(FezzError)
