@@ -55,9 +55,15 @@ export class LineAllowance {
       this.#lines--
       return true
     }
-    this.#dropped++
-    this.#timer ??= this.#clock.setTimer(() => this.#report(), REPORT_MS)
+    this.drop(1)
     return false
+  }
+
+  /** Counts `lines` as dropped that need not be asked for one by one. */
+  drop(lines: number): void {
+    if (lines === 0) return
+    this.#dropped += lines
+    this.#timer ??= this.#clock.setTimer(() => this.#report(), REPORT_MS)
   }
 
   /** Reports what was dropped since the last report. Idempotent. */

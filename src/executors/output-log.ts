@@ -44,8 +44,9 @@ export class OutputLog {
       ...options,
       report: dropped => log.warn({ functionId, dropped }, PRINTS_TOO_MUCH),
     })
-    this.#stdout = new LineSplitter(maxLineBytes, line => this.#line('stdout', line))
-    this.#stderr = new LineSplitter(maxLineBytes, line => this.#line('stderr', line))
+    const allowance = this.#allowance
+    this.#stdout = new LineSplitter(maxLineBytes, allowance, line => this.#line('stdout', line))
+    this.#stderr = new LineSplitter(maxLineBytes, allowance, line => this.#line('stderr', line))
   }
 
   /** Takes what was printed, cut anywhere. */
@@ -65,7 +66,6 @@ export class OutputLog {
   }
 
   #line(stream: OutputStream, bytes: Buffer): void {
-    if (!this.#allowance.take()) return
     const text = bytes.toString()
     const fields = { functionId: this.#functionId, stream }
     if (stream === 'stdout') this.#log.info(fields, text)
@@ -73,16 +73,21 @@ export class OutputLog {
   }
 }
 
-/** Cuts bytes into lines of at most so many bytes; the rest of a longer one is skipped. */
+/**
+ * Cuts bytes into lines of at most so many bytes; the rest of a longer one is skipped. A line that is
+ * not allowed costs next to nothing: a flood of them would keep the host from its other work.
+ */
 class LineSplitter {
   readonly #maxBytes: number
+  readonly #allowance: LineAllowance
   readonly #line: (line: Buffer) => void
   /** The beginning of a line whose end has not come. */
   #pieces: Buffer[] = []
   #length = 0
 
-  constructor(maxBytes: number, line: (line: Buffer) => void) {
+  constructor(maxBytes: number, allowance: LineAllowance, line: (line: Buffer) => void) {
     this.#maxBytes = maxBytes
+    this.#allowance = allowance
     this.#line = line
   }
 
@@ -90,18 +95,29 @@ class LineSplitter {
     const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
     let start = 0
     for (;;) {
-      const end = bytes.indexOf(NEWLINE, start)
+      const begin = start
+      const end = bytes.indexOf(NEWLINE, begin)
       if (end === -1) break
-      this.#keep(bytes.subarray(start, end))
-      this.#emit()
       start = end + 1
+      if (this.#allowance.take()) {
+        this.#keep(bytes.subarray(begin, end))
+        this.#emit()
+        continue
+      }
+      // No other line of this chunk is allowed either: no time passes meanwhile.
+      this.#clear()
+      const last = bytes.lastIndexOf(NEWLINE)
+      this.#allowance.drop(newlinesIn(bytes, start, last))
+      start = last + 1
+      break
     }
     // A copy: a few bytes must not keep all of a large chunk in memory.
     if (start < bytes.length) this.#keep(Buffer.from(bytes.subarray(start)))
   }
 
   end(): void {
-    if (this.#length > 0) this.#emit()
+    if (this.#length > 0 && this.#allowance.take()) this.#emit()
+    this.#clear()
   }
 
   #keep(piece: Buffer): void {
@@ -113,8 +129,19 @@ class LineSplitter {
 
   #emit(): void {
     const whole = this.#pieces.length === 1 ? this.#pieces[0]! : Buffer.concat(this.#pieces)
-    this.#pieces = []
-    this.#length = 0
+    this.#clear()
     this.#line(whole.at(-1) === CARRIAGE_RETURN ? whole.subarray(0, -1) : whole)
   }
+
+  #clear(): void {
+    this.#pieces = []
+    this.#length = 0
+  }
+}
+
+/** How many there are from `start` to `last`, both included. */
+function newlinesIn(bytes: Buffer, start: number, last: number): number {
+  let count = 0
+  for (let at = start; at <= last; at++) if (bytes[at] === NEWLINE) count++
+  return count
 }

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { OutputLog, type OutputLogOptions } from '../../src/executors/output-log.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { FakeClock } from '../helpers/fake-clock.ts'
@@ -73,6 +73,18 @@ describe('OutputLog', () => {
     expect(lines.at(-1)).toMatchObject({ dropped: 3 })
     await clock.advance(5_000)
     expect(lines).toHaveLength(7)
+  })
+
+  it('takes a flood of lines as a whole, and what follows its last one as the next', async () => {
+    const { clock, output, texts, lines } = setup({ burstLines: 2, linesPerSecond: 1 })
+    const asked = vi.spyOn(clock, 'now')
+    output.write('stdout', Buffer.from(`${'\n'.repeat(100_000)}the `))
+    // Each question is time that the host does not have for others.
+    expect(asked.mock.calls.length).toBeLessThan(10)
+    await clock.advance(1_000)
+    expect(lines.at(-1)).toMatchObject({ dropped: 99_998 })
+    output.write('stdout', Buffer.from('next\n'))
+    expect(texts().at(-1)).toBe('the next')
   })
 
   it('logs the rest and the last count when it is closed, and nothing after', async () => {
