@@ -41,6 +41,8 @@ export class RemoteCall implements BodyPeer {
   /** Promises that keep the instance in use for it. */
   #waiting = 0
   #isAnswered = false
+  /** By the runner, also when nobody waits for it any more. */
+  #isResponded = false
   #requestBody: SentBody | undefined
   #responseBody: ReceivedBody | undefined
   /** What may still come of it before more is granted. */
@@ -104,8 +106,10 @@ export class RemoteCall implements BodyPeer {
     this.#settle()
   }
 
-  /** @throws TypeError for what is no response */
+  /** @throws TypeError for what is no response, and for a second one */
   responded(message: ResponseMessage): void {
+    if (this.#isResponded) throw new TypeError('a runner answered a request twice')
+    this.#isResponded = true
     const isStream = message.stream !== undefined
     if (this.#isAnswered) {
       if (isStream) this.#send({ type: 'cancel', id: this.id })

@@ -211,9 +211,7 @@ export class RemoteInstance implements Instance {
     const call = this.#calls.get(message.id)
     if (call === undefined) {
       if (typeof message.id !== 'number') throw new TypeError('a runner said what is no message')
-      // Of a request that was given up; its body would wait for a reader for ever.
-      const isStream = message.type === 'response' && message.stream !== undefined
-      if (isStream) this.#share.channel.send({ type: 'cancel', id: message.id })
+      // Of a request that was given up; the runner lets go of its body when it hears of that.
       return
     }
     switch (message.type) {

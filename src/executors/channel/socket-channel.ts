@@ -17,6 +17,8 @@ export class SocketChannel<Sent, Received> implements Channel<Sent, Received> {
   readonly #socket: Duplex
   readonly #inbox = new Inbox<Received>(cause => this.#fail(cause))
   #pending: Sent[] = []
+  /** How many of these have been written: taking them out one batch at a time would be quadratic. */
+  #written = 0
   /** A flush is due, or waits for the peer. */
   #isFlushing = false
   #cause: unknown
@@ -76,8 +78,9 @@ export class SocketChannel<Sent, Received> implements Channel<Sent, Received> {
     const socket = this.#socket
     let most = MAX_BATCH
     while (this.#pending.length > 0 && !socket.destroyed) {
-      const isAll = this.#pending.length <= most
-      const batch = isAll ? this.#pending : this.#pending.slice(0, most)
+      const pending = this.#pending
+      const isAll = this.#written === 0 && pending.length <= most
+      const batch = isAll ? pending : pending.slice(this.#written, this.#written + most)
       const payload = serialize(batch)
       // Errors and lines of a log may be long. None alone is too long, but many of them are.
       if (payload.length > MAX_FRAME_BYTES && batch.length > 1) {
@@ -85,7 +88,7 @@ export class SocketChannel<Sent, Received> implements Channel<Sent, Received> {
         continue
       }
       const head = frameHead(payload.length)
-      this.#pending = isAll ? [] : this.#pending.slice(most)
+      this.#forget(batch.length)
       socket.cork()
       socket.write(head)
       const isRoomLeft = socket.write(payload)
@@ -95,5 +98,13 @@ export class SocketChannel<Sent, Received> implements Channel<Sent, Received> {
       return true
     }
     return false
+  }
+
+  /** Lets go of the next `count` messages, at the latest when as many others are left. */
+  #forget(count: number): void {
+    this.#written += count
+    if (this.#written * 2 < this.#pending.length) return
+    this.#pending = this.#pending.slice(this.#written)
+    this.#written = 0
   }
 }

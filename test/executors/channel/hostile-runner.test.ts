@@ -40,6 +40,7 @@ const breaches: readonly (readonly [string, readonly unknown[]])[] = [
   ['a line with a text for fields', [{ ...line, fields: JSON.stringify('long'.repeat(9)) }]],
   ['a line that is too long', [{ ...line, fields: JSON.stringify({ x: 'x'.repeat(65_536) }) }]],
   ['an error that is none', [{ type: 'failed', id: 1, error: null }]],
+  ['a second answer', [{ type: 'wait-until', id: 1, promise: 1 }, { ...head, body: null }, stream]],
   ['a promise twice', [1, 1].map(promise => ({ type: 'wait-until', id: 1, promise }))],
 ]
 

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished, vi } from 'vitest'
 import { frameHead } from '../../../src/executors/channel/frames.ts'
 import { SocketChannel } from '../../../src/executors/channel/socket-channel.ts'
 import { sockets, take } from './pairs.ts'
@@ -58,6 +58,20 @@ it('sends long messages of one turn in as many frames as they need, and one that
   expect(received.at(-1)).toEqual({ number: 39, text })
   channel.send({ number: 40, text: text.repeat(20) })
   expect(await channel.closed).toMatchObject({ message: expect.stringContaining('longer than') })
+})
+
+it('takes no longer for a message when many wait', async () => {
+  const [near, far] = await sockets()
+  const channel = new SocketChannel<number, never>(near)
+  const slice = vi.spyOn(Array.prototype, 'slice')
+  onTestFinished(() => slice.mockRestore())
+  const count = 50_000
+  for (let number = 0; number < count; number++) channel.send(number)
+  const received = await take(new SocketChannel<never, number>(far), count)
+  const moved = slice.mock.results.reduce((sum, { value }) => sum + value.length, 0)
+  expect(received.at(-1)).toBe(count - 1)
+  // Each goes into a batch, and is moved once or twice on its way there.
+  expect(moved).toBeLessThan(4 * count)
 })
 
 it('loses what it has not written when it is closed, and settles', async () => {
