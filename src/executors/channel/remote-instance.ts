@@ -266,7 +266,8 @@ export class RemoteInstance implements Instance {
     if (wait === undefined) return
     this.#waits.delete(key)
     wait.timer?.cancel()
-    if (error === undefined) wait.resolve()
+    // Who hears of a failure logs it: it is a line like those that the function logs itself.
+    if (error === undefined || !this.#logged.take()) wait.resolve()
     else wait.reject(fromSentError(error))
     wait.call?.waited()
   }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { toSentError } from '../../../src/executors/channel/sent-error.ts'
 import type { FunctionContext } from '../../../src/function/contract.ts'
 import { abortRequest, toIncoming } from '../../../src/http/web/incoming-request.ts'
 import { context, loaded, setup, unloadOf } from './scripted-runner.ts'
@@ -117,6 +118,28 @@ describe('RemoteInstance', () => {
     await expect(answer).rejects.toMatchObject(gone)
     expect(runner.kills).toBe(1)
     expect(() => send()).toThrow('crashed')
+  })
+
+  it('tells of no more failed waitUntil promises than may be logged', async () => {
+    const { runner, instance, send, clock, lines } = await loaded({ timeout: '5s' })
+    const waits: PromiseLike<unknown>[] = []
+    const own = { ...context, waitUntil: (wait: PromiseLike<unknown>) => void waits.push(wait) }
+    const { answer } = send({}, own as unknown as FunctionContext)
+    const error = toSentError(new Error('no'))
+    for (let promise = 0; promise < 2_500; promise++) {
+      runner.tell(
+        { type: 'wait-until', id: 1, promise },
+        { type: 'settled', id: 1, promise, error },
+      )
+    }
+    const head = { type: 'response', id: 1, status: 200, statusText: '', headers: [] } as const
+    runner.tell({ ...head, body: null })
+    await answer
+    const results = await Promise.allSettled(waits)
+    expect(results.filter(({ status }) => status === 'rejected')).toHaveLength(2_000)
+    await clock.advance(1_000)
+    expect(lines).toMatchObject([{ dropped: 500 }])
+    await unloadOf(instance, runner)
   })
 
   it('ignores what comes for a request that is over or never was', async () => {
