@@ -26,6 +26,8 @@ export interface LineAllowanceOptions extends LineRate {
 }
 
 const REPORT_MS = 1_000
+/** A longer line counts as several: the rate also bounds how fast a log grows. */
+const LINE_CHARS = 8_192
 
 /** Says which lines of a function may still be logged, and counts the others. */
 export class LineAllowance {
@@ -44,15 +46,20 @@ export class LineAllowance {
     this.#refilledMs = this.#clock.now()
   }
 
-  /** Whether one more line may be logged; if not, it counts as dropped. */
-  take(): boolean {
+  /**
+   * Whether one more line may be logged; if not, it counts as dropped. A long one is let through
+   * whole, and those after it have to wait for longer.
+   *
+   * @param chars its length, where that may be more than a few KiB
+   */
+  take(chars = 0): boolean {
     const { linesPerSecond, burstLines } = this.#options
     const nowMs = this.#clock.now()
     const refill = ((nowMs - this.#refilledMs) / 1_000) * linesPerSecond
     this.#refilledMs = nowMs
     this.#lines = Math.min(burstLines, this.#lines + refill)
     if (this.#lines >= 1) {
-      this.#lines--
+      this.#lines -= Math.max(1, Math.ceil(chars / LINE_CHARS))
       return true
     }
     this.drop(1)

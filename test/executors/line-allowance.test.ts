@@ -24,6 +24,16 @@ it('saves no more than a burst in a long silence', async () => {
   expect(taken(30).filter(Boolean)).toHaveLength(20)
 })
 
+it('takes a long line for several, so that what is logged is bounded in length too', async () => {
+  const { clock, allowance, taken } = setup()
+  expect(allowance.take(30 * 8_192)).toBe(true)
+  expect(taken(1)).toEqual([false])
+  await clock.advance(1_000)
+  expect(taken(1)).toEqual([false])
+  await clock.advance(1_000)
+  expect(taken(11).filter(Boolean)).toHaveLength(10)
+})
+
 it('reports once a second what was dropped, and the rest when it is closed', async () => {
   const { clock, reports, allowance, taken } = setup()
   taken(30)

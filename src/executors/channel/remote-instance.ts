@@ -20,7 +20,7 @@ import {
 } from './messages.ts'
 import { type CallShare, RemoteCall } from './remote-call.ts'
 import type { RunnerHandle } from './runner-handle.ts'
-import { fromSentError, textOf } from './sent-error.ts'
+import { fromSentError, lengthOf, textOf } from './sent-error.ts'
 
 /** More promises of one instance at once are no function's, but an attempt to fill the host. */
 const MAX_WAITS = 100_000
@@ -187,10 +187,10 @@ export class RemoteInstance implements Instance {
         this.#ping = undefined
         break
       case 'log':
-        if (this.#logged.take()) this.#log(message)
+        this.#log(message)
         break
       case 'uncaught': {
-        if (!this.#logged.take()) break
+        if (!this.#logged.take(lengthOf(message.error))) break
         const what = message.kind === 'exception' ? 'uncaught exception' : 'unhandled rejection'
         const err = fromSentError(message.error)
         this.#options.log.error({ functionId: this.#manifest.id, err }, what)
@@ -267,7 +267,7 @@ export class RemoteInstance implements Instance {
     this.#waits.delete(key)
     wait.timer?.cancel()
     // Who hears of a failure logs it: it is a line like those that the function logs itself.
-    if (error === undefined || !this.#logged.take()) wait.resolve()
+    if (error === undefined || !this.#logged.take(lengthOf(error))) wait.resolve()
     else wait.reject(fromSentError(error))
     wait.call?.waited()
   }
@@ -283,6 +283,7 @@ export class RemoteInstance implements Instance {
     // Of a text, a line would have a field for each character.
     if (!fields.startsWith('{') || fields.length > MAX_FIELDS_CHARS)
       throw new RangeError('a runner logged what are no fields')
+    if (!this.#logged.take(fields.length + lengthOf(error) + textOf(message).length)) return
     const line = {
       ...JSON.parse(fields),
       ...(error && { err: fromSentError(error) }),

@@ -63,6 +63,14 @@ export function textOf(value: unknown): string {
   }
 }
 
+/** How much text there is in an error, in characters: with its causes it may be a lot. */
+export function lengthOf(error: SentError | undefined): number {
+  let chars = 0
+  for (let one = error; one !== undefined; one = one.cause)
+    chars += textOf(one.message).length + textOf(one.stack ?? '').length
+  return chars
+}
+
 /** An error that says what the one thrown over there said, cut anew: its sender may be hostile. */
 export function fromSentError(sent: SentError): Error {
   const error = revive(sent)

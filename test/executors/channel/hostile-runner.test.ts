@@ -83,6 +83,22 @@ it('what a runner says in words is cut where no runner would say more', async ()
   await unloadOf(instance, runner)
 })
 
+it('long lines fill the log no faster than short ones', async () => {
+  const { instance, runner, lines, clock, send } = await loaded()
+  const error = toSentError(new Error('x'.repeat(60_000)))
+  const { answer } = send()
+  for (let n = 0; n < 400; n++) runner.tell({ ...line, error })
+  runner.tell({ ...head, body: null })
+  await answer
+  await clock.advance(1_000)
+  const [last] = lines.splice(-1)
+  expect(last).toMatchObject({ dropped: 400 - lines.length })
+  // A burst of 2,000 lines of 8 KiB.
+  expect(JSON.stringify(lines).length).toBeLessThan(2_000 * 8_192 + 200_000)
+  expect(lines.length).toBeGreaterThan(100)
+  await unloadOf(instance, runner)
+})
+
 describe('a promise that a runner tells of', () => {
   it('before there is its request is not counted for that', async () => {
     const { instance, runner, send } = await loaded({ timeout: '5s' })
