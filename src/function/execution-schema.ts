@@ -28,10 +28,11 @@ function size(smallest: string) {
   })
 }
 
-function positive(what: string) {
+/** A number that is not so small that whoever holds it rounds it to nothing, which is no limit. */
+function amount(what: string, least: number) {
   return reads((input: number) => {
-    if (typeof input === 'number' && Number.isFinite(input) && input > 0) return input
-    throw new RangeError(says(`write a number of ${what}, more than 0`)({ input }))
+    if (typeof input === 'number' && Number.isFinite(input) && input >= least) return input
+    throw new RangeError(says(`write a number of ${what}, at least ${least}`)({ input }))
   })
 }
 
@@ -72,9 +73,9 @@ export const executionFields = {
   minInstances: z.optional(whole(0, MAX_INSTANCES)),
   maxInstances: z.optional(whole(1, MAX_INSTANCES)),
   instanceConcurrency: z.optional(whole(1, 100_000)),
-  rateLimit: z.optional(positive('requests per second')),
+  rateLimit: z.optional(amount('requests per second', 0.001)),
   memory: z.optional(size('1MiB')),
-  cpus: z.optional(positive('cores, such as 0.5')),
+  cpus: z.optional(amount('cores, such as 0.5', 0.01)),
   cpuTime: z.optional(duration('1s')),
   pids: z.optional(whole(1, 1_000_000)),
   openFiles: z.optional(whole(16, 1_000_000)),
@@ -125,8 +126,8 @@ function conflictIn(execution: Execution): string | undefined {
   if (image !== undefined && runtime !== undefined) {
     return `image and runtime exclude each other; remove one`
   }
-  if (image !== undefined && protocol === 'bootstrap') {
-    return `protocol "bootstrap" needs the executor "process"; an image serves HTTP`
+  if (protocol === 'bootstrap' && (image !== undefined || executor === 'container')) {
+    return `protocol "bootstrap" needs the executor "process"; what is in a container serves HTTP`
   }
   if (Math.max(instances, minInstances) > maxInstances) {
     return `maxInstances ${maxInstances} is less than ${instances > maxInstances ? `instances ${instances}` : `minInstances ${minInstances}`}; raise it`

@@ -66,6 +66,24 @@ describe('executorKindOf', () => {
   })
 
   it.each([
+    ['artifact', { command: ['./x'] }, "command [ './x' ] is for programs and images"],
+    ['live', { image: 'x' }, 'image "x" is for programs and images'],
+    ['artifact', { runtime: 'python', executor: 'process' }, 'declare the program in a fezz.json'],
+    ['artifact', { protocol: 'bootstrap' }, 'its code is JavaScript; remove it'],
+    ['artifact', { memoryBytes: 2 ** 22, executor: 'thread' }, 'memory of 4194304 bytes is too'],
+  ] as const)('refuses %s with what it has no use for: %j', (code, execution, message) => {
+    expect(() => executorKindOf(deployment(code, execution), 'in-process')).toThrow(message)
+  })
+
+  it.each([
+    ['program', { command: ['./x'], protocol: 'http', runtime: 'go' }],
+    ['image', { image: 'x', command: ['./x'] }],
+    ['artifact', { memoryBytes: 2 ** 22, executor: 'process' }],
+  ] as const)('runs %s with what is for it: %j', (code, execution) => {
+    expect(() => executorKindOf(deployment(code, execution), 'in-process')).not.toThrow()
+  })
+
+  it.each([
     { sandbox: 'none', network: true, readOnly: false, executor: 'thread' },
     { sandbox: 'namespaces', network: false, user: 'nobody', executor: 'process' },
     { sandbox: 'namespaces', network: false, user: '1', readOnly: true, executor: 'container' },

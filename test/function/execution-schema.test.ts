@@ -79,7 +79,7 @@ describe('how a function runs, in its manifest', () => {
     [{ executor: 'docker' }, 'executor "docker" is not valid; write "in-process" or "thread" or'],
     [{ memory: '1kb' }, 'memory "1kb" is too small; write at least "1MiB"'],
     [{ memory: 'much' }, 'memory "much" is not a size'],
-    [{ cpus: 0 }, 'cpus 0 is not valid; write a number of cores, such as 0.5, more than 0'],
+    [{ cpus: 0 }, 'cpus 0 is not valid; write a number of cores, such as 0.5, at least 0.01'],
     [{ cpuTime: '10ms' }, 'cpuTime "10ms" is too short; write at least "1s"'],
     [{ command: [] }, 'command [] is not valid; write a program and its arguments'],
     [{ command: '' }, 'command "" is not valid'],

@@ -9,7 +9,7 @@ import type { Executor } from '../executor.ts'
 import type { RunFolder } from '../run-folder.ts'
 import { Awakening } from './awakening.ts'
 import { type ContainerPlan, planContainer } from './container-plan.ts'
-import { type ContainerDefaults, containerSettings } from './container-settings.ts'
+import { containerSettings } from './container-settings.ts'
 import { Engine } from './engine.ts'
 import { type EngineAddress, findEngine } from './engine-address.ts'
 import { engineMessage, isMissing } from './engine-error.ts'
@@ -32,8 +32,6 @@ export interface ContainerExecutorOptions {
   readonly nodeImage?: string
   /** A file with credentials of registries, such as Docker's config.json. */
   readonly registryConfig?: string
-  /** For functions that declare none. */
-  readonly defaults?: ContainerDefaults
   /** Folders `SOURCE:TARGET[:ro]` of this machine that every container has. */
   readonly binds?: readonly string[]
   /** How long a container may take to serve, or `onLoad`. Default 30,000. */
@@ -283,19 +281,18 @@ export class ContainerExecutor implements Executor {
   }
 
   async #create(deployment: Deployment, plan: ContainerPlan): Promise<FunctionContainer> {
-    const { runFolder, log, defaults = {} } = this.#options
+    const { runFolder, log } = this.#options
     const folder = plan.shared === undefined ? undefined : runFolder.instance()
     // Whoever runs in the container; the folder around it lets nobody else in.
     if (folder !== undefined) await chmod(folder.home, 0o777)
     try {
       const id = await this.#createWith(deployment, plan, folder?.home)
       const { id: functionId, execution } = deployment.manifest
-      const memoryBytes = execution.memoryBytes ?? defaults.memoryBytes
       const container: FunctionContainer = new FunctionContainer(id, {
         engine: this.#engine,
         functionId,
         folder,
-        hasMemoryLimit: memoryBytes !== undefined,
+        hasMemoryLimit: execution.memoryBytes !== undefined,
         log,
         clock: this.#clock,
         // It may have left anything behind: the next one starts from its image.
@@ -314,13 +311,12 @@ export class ContainerExecutor implements Executor {
     plan: ContainerPlan,
     sharedFolder: string | undefined,
   ): Promise<string> {
-    const { defaults = {}, binds = [], owner } = this.#options
+    const { binds = [], owner } = this.#options
     for (let attempt = 1; ; attempt++) {
       const init = this.#hasInit
       const settings = containerSettings({
         plan,
         execution: deployment.manifest.execution,
-        defaults,
         labels: labelsOf(deployment, owner),
         sharedFolder,
         binds,

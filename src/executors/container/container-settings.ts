@@ -7,17 +7,9 @@ const DEFAULT_PIDS = 256
 /** What podman would set by itself, also where it may not. */
 const MAX_PROCESSES = 1_048_576
 
-/** Limits of functions that declare none. */
-export interface ContainerDefaults {
-  readonly memoryBytes?: number
-  /** Default 256. */
-  readonly pids?: number
-}
-
 export interface SettingsOptions {
   readonly plan: ContainerPlan
   readonly execution: Execution
-  readonly defaults: ContainerDefaults
   readonly labels: Readonly<Record<string, string>>
   /** On the host; mounted where the plan says. */
   readonly sharedFolder: string | undefined
@@ -35,9 +27,9 @@ export interface SettingsOptions {
  * and written to no file of the engine's.
  */
 export function containerSettings(options: SettingsOptions): ContainerSettings {
-  const { plan, execution, defaults, labels, publishes, init } = options
-  const { memoryBytes = defaults.memoryBytes, pids = defaults.pids ?? DEFAULT_PIDS } = execution
-  const { cpus, openFiles, readOnly, capabilities, user, network = true } = execution
+  const { plan, execution, labels, publishes, init } = options
+  const { memoryBytes, cpus, pids = DEFAULT_PIDS, openFiles } = execution
+  const { readOnly, capabilities, user, network = true } = execution
   const port = plan.port === undefined ? undefined : `${plan.port}/tcp`
   return {
     Image: plan.image,

@@ -12,25 +12,15 @@ export interface ProcessLimits {
   readonly pids: number
 }
 
-/** Limits of functions that declare none. */
-export interface DefaultLimits {
-  /** Default: no bound. */
-  readonly memoryBytes?: number
-  /** Default 256. */
-  readonly pids?: number
-  /** Default 1,024. */
-  readonly openFiles?: number
-}
-
-/** What a manifest declares, over the defaults. */
-export function limitsOf(execution: Execution, defaults: DefaultLimits): ProcessLimits {
-  const { cpus, cpuTimeMs, memoryBytes = defaults.memoryBytes } = execution
+/** What a manifest declares; where it does not, 1,024 open files and 256 processes. */
+export function limitsOf(execution: Execution): ProcessLimits {
+  const { cpus, cpuTimeMs, memoryBytes, openFiles = 1024, pids = 256 } = execution
   return {
     ...(memoryBytes !== undefined && { memoryBytes }),
     ...(cpus !== undefined && { cpus }),
     ...(cpuTimeMs !== undefined && { cpuTimeMs }),
-    openFiles: execution.openFiles ?? defaults.openFiles ?? 1024,
-    pids: execution.pids ?? defaults.pids ?? 256,
+    openFiles,
+    pids,
   }
 }
 

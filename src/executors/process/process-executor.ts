@@ -13,7 +13,7 @@ import { ContainedProcess } from './contained-process.ts'
 import type { ContainedWorld } from './contained-world.ts'
 import { startHttpProgram } from './http-program.ts'
 import type { Launch } from './launch.ts'
-import { type DefaultLimits, limitsOf, ownOpenFiles } from './limits.ts'
+import { limitsOf, ownOpenFiles } from './limits.ts'
 import { NodeRunner, type RunnerPlan, readsOf } from './node-runner.ts'
 import { ProcessWatch } from './process-watch.ts'
 import { type ProgramDeployment, planProgram, programEnvironment } from './program.ts'
@@ -27,8 +27,6 @@ export interface ProcessExecutorOptions {
   readonly log: Logger
   /** Closed by its owner, after this executor. */
   readonly runFolder: RunFolder
-  /** For functions that declare none. */
-  readonly defaults?: DefaultLimits
   /** Node processes that wait for a function. Default 1. */
   readonly warm?: number
   /** How long `onLoad`, or the start of a program, may take. Default 30,000. */
@@ -64,7 +62,6 @@ export class ProcessExecutor implements Executor {
     >
   >
   readonly #world: ContainedWorld
-  readonly #defaults: DefaultLimits
   readonly #sandboxes: SandboxCheck
   readonly #warm: WarmRunners
   readonly #instances = new Set<Instance>()
@@ -73,7 +70,7 @@ export class ProcessExecutor implements Executor {
   #closing: Promise<void> | undefined
 
   constructor(options: ProcessExecutorOptions) {
-    const { clock = systemClock, runFolder, defaults = {}, warm = 1 } = options
+    const { clock = systemClock, runFolder, warm = 1 } = options
     this.#options = options
     this.#timeouts = {
       loadTimeoutMs: options.loadTimeoutMs ?? 30_000,
@@ -89,9 +86,8 @@ export class ProcessExecutor implements Executor {
       inherited: inheritedDescriptors().filter(descriptor => descriptor < ownOpenFiles()),
       clock,
     }
-    this.#defaults = defaults
     this.#sandboxes = new SandboxCheck(this.#world)
-    const plan = { limits: limitsOf({}, defaults), ...UNCONFINED }
+    const plan = { limits: limitsOf({}), ...UNCONFINED }
     this.#warm = new WarmRunners(warm, () => new NodeRunner(plan, this.#world))
   }
 
@@ -186,7 +182,7 @@ export class ProcessExecutor implements Executor {
   #planArtifact({ manifest: { id, execution }, code }: ArtifactDeployment): RunnerPlan {
     const user = execution.user === undefined ? undefined : resolveUser(id, execution.user)
     return {
-      limits: limitsOf(execution, this.#defaults),
+      limits: limitsOf(execution),
       ...(user !== undefined && { user }),
       sandboxing: sandboxingFor(id, execution, this.#world.tools),
       network: execution.network ?? true,
@@ -209,7 +205,7 @@ export class ProcessExecutor implements Executor {
     const { id, execution } = deployment.manifest
     const { handlerPort, maxOutputBytes } = execution
     const { clock, runFolder, tools } = this.#world
-    const plan = planProgram(deployment, this.#defaults, tools)
+    const plan = planProgram(deployment, tools)
     await this.#sandboxes.pass(id, plan)
     this.#refuseIfClosed()
     let process: ContainedProcess
@@ -236,7 +232,7 @@ export class ProcessExecutor implements Executor {
 
   async #loadBootstrap(deployment: ProgramDeployment): Promise<Instance> {
     const { id, execution } = deployment.manifest
-    const plan = planProgram(deployment, this.#defaults, this.#world.tools)
+    const plan = planProgram(deployment, this.#world.tools)
     await this.#sandboxes.pass(id, plan)
     const output = this.#outputOf(id)
     const { promise: released, resolve: release } = Promise.withResolvers<void>()

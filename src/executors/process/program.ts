@@ -4,7 +4,7 @@ import { FezzError } from '../../errors.ts'
 import type { Deployment, ProgramCode } from '../../function/contract.ts'
 import { type Environment, functionEnvironment } from './environment.ts'
 import type { Launch, LaunchPlan } from './launch.ts'
-import { type DefaultLimits, limitsOf } from './limits.ts'
+import { limitsOf } from './limits.ts'
 import { sandboxingFor } from './sandbox.ts'
 import { findProgram, isExecutable, type Tools } from './tools.ts'
 import { resolveUser } from './user.ts'
@@ -20,18 +20,14 @@ export interface ProgramDeployment extends Deployment {
  * @throws FezzError `INVALID_MANIFEST` when the machine lacks what the manifest asks for;
  *   `FUNCTION_LOAD_FAILED` when the program cannot be executed
  */
-export function planProgram(
-  { manifest, code, env }: ProgramDeployment,
-  defaults: DefaultLimits,
-  tools: Tools,
-): LaunchPlan {
+export function planProgram({ manifest, code, env }: ProgramDeployment, tools: Tools): LaunchPlan {
   const { id, execution } = manifest
   const sandboxing = sandboxingFor(id, execution, tools)
   const user = execution.user === undefined ? undefined : resolveUser(id, execution.user)
   return {
     command: [programOf(id, code, env), ...code.command.slice(1)],
     cwd: code.folder,
-    limits: limitsOf(execution, defaults),
+    limits: limitsOf(execution),
     ...(user !== undefined && { user }),
     sandboxing,
     reads: [code.folder, ...code.reads],

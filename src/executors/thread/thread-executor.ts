@@ -9,6 +9,7 @@ import {
 } from '../channel/remote-instance.ts'
 import type { Executor } from '../executor.ts'
 import { OutputLog } from '../output-log.ts'
+import { heapProblem } from './heap-problem.ts'
 import { WorkerPool } from './worker-pool.ts'
 import type { WorkerThread } from './worker-thread.ts'
 
@@ -19,8 +20,6 @@ export interface ThreadExecutorOptions {
   readonly clock?: Clock
   /** Idle threads kept ready. Default 1. */
   readonly warm?: number
-  /** JavaScript heap of a function that declares no `memory`. Default: V8's own bound. */
-  readonly memoryBytes?: number
   /** How long `onLoad` may take; then the thread is ended. Default 30,000. */
   readonly loadTimeoutMs?: number
   /** How long `onUnload` may take; then the thread is ended. Default 10,000. */
@@ -31,9 +30,6 @@ export interface ThreadExecutorOptions {
    */
   readonly killGraceMs?: number
 }
-
-/** With less, V8 may end the whole process while the thread starts. */
-const MIN_HEAP_BYTES = 16 * 2 ** 20
 
 /**
  * Runs each instance in a thread of its own. A loop that never ends, a heap that is full and
@@ -49,10 +45,10 @@ export class ThreadExecutor implements Executor {
   #closing: Promise<void> | undefined
 
   constructor(options: ThreadExecutorOptions) {
-    const { log, clock = systemClock, warm = 1, memoryBytes } = options
+    const { log, clock = systemClock, warm = 1 } = options
     const { loadTimeoutMs = 30_000, unloadTimeoutMs = 10_000, killGraceMs = 1_000 } = options
     this.#options = { log, clock, loadTimeoutMs, unloadTimeoutMs, killGraceMs }
-    this.#pool = new WorkerPool({ warm, maxHeapBytes: memoryBytes })
+    this.#pool = new WorkerPool(warm)
   }
 
   /** Threads that wait for a function. */
@@ -61,13 +57,15 @@ export class ThreadExecutor implements Executor {
   }
 
   prepare(deployment: Deployment): void {
-    if (isArtifact(deployment) && this.#hasRoom(deployment)) this.#pool.prepare(deployment)
+    if (isArtifact(deployment) && heapProblem(deployment.manifest) === undefined)
+      this.#pool.prepare(deployment)
   }
 
   async load(deployment: Deployment): Promise<Instance> {
     this.#refuseIfClosed()
-    if (!isArtifact(deployment)) throw foreignCode(deployment)
-    if (!this.#hasRoom(deployment)) throw noRoom(deployment)
+    if (!isArtifact(deployment)) throw refusal(deployment, whyForeign(deployment))
+    const problem = heapProblem(deployment.manifest)
+    if (problem !== undefined) throw refusal(deployment, problem)
     const { log, clock } = this.#options
     const thread = this.#pool.take(deployment)
     thread.adopt(new OutputLog({ log, clock, functionId: deployment.manifest.id }))
@@ -105,10 +103,6 @@ export class ThreadExecutor implements Executor {
     return this.close()
   }
 
-  #hasRoom(deployment: Deployment): boolean {
-    return (this.#pool.limitOf(deployment) ?? MIN_HEAP_BYTES) >= MIN_HEAP_BYTES
-  }
-
   #refuseIfClosed(): void {
     if (this.#closing !== undefined) throw new FezzError('DRAINING', 'the executor is closed')
   }
@@ -118,17 +112,12 @@ function isArtifact(deployment: Deployment): deployment is ArtifactDeployment {
   return deployment.code.kind === 'artifact'
 }
 
-function noRoom({ manifest }: Deployment): FezzError {
-  return new FezzError(
-    'INVALID_MANIFEST',
-    `Function "${manifest.id}": memory is too little for a thread; write at least "${MIN_HEAP_BYTES / 2 ** 20}MiB"`,
-  )
+function refusal({ manifest }: Deployment, problem: string): FezzError {
+  return new FezzError('INVALID_MANIFEST', `Function "${manifest.id}": ${problem}`)
 }
 
-function foreignCode({ manifest, code }: Deployment): FezzError {
-  const message =
-    code.kind === 'live'
-      ? 'its code is a value of this program, which cannot move to a thread; give its file instead, or write executor: "in-process"'
-      : 'its code is not JavaScript that this host can evaluate; write executor: "process" or "container"'
-  return new FezzError('INVALID_MANIFEST', `Function "${manifest.id}": ${message}`)
+function whyForeign({ code }: Deployment): string {
+  return code.kind === 'live'
+    ? 'its code is a value of this program, which cannot move to a thread; give its file instead, or write executor: "in-process"'
+    : 'its code is not JavaScript that this host can evaluate; write executor: "process" or "container"'
 }

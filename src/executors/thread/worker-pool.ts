@@ -1,13 +1,6 @@
 import type { Deployment } from '../../function/contract.ts'
 import { WorkerThread } from './worker-thread.ts'
 
-export interface WorkerPoolOptions {
-  /** Idle threads for each heap limit that some deployment has. */
-  readonly warm: number
-  /** Of functions that declare none; undefined: V8's own bound. */
-  readonly maxHeapBytes: number | undefined
-}
-
 /** A heap limit, and who wants threads of it. */
 interface Shelf {
   readonly maxHeapBytes: number | undefined
@@ -20,12 +13,13 @@ interface Shelf {
  * limit from its start, so each limit has a shelf of its own, as long as a deployment wants it.
  */
 export class WorkerPool {
-  readonly #options: WorkerPoolOptions
+  readonly #warm: number
   readonly #shelves = new Map<number | undefined, Shelf>()
   #isClosed = false
 
-  constructor(options: WorkerPoolOptions) {
-    this.#options = options
+  /** @param warm idle threads for each heap limit that some deployment has */
+  constructor(warm: number) {
+    this.#warm = warm
   }
 
   /** Idle threads of all limits. */
@@ -42,9 +36,9 @@ export class WorkerPool {
 
   /** Replaces what was taken for `deployment`, unless it has been forgotten. */
   refill(deployment: Deployment): void {
-    const shelf = this.#shelves.get(this.limitOf(deployment))
+    const shelf = this.#shelves.get(limitOf(deployment))
     if (!shelf?.deployments.has(deployment)) return
-    while (shelf.idle.size < this.#options.warm) {
+    while (shelf.idle.size < this.#warm) {
       const thread = new WorkerThread(shelf.maxHeapBytes)
       shelf.idle.add(thread)
       // What dies here is replaced when the next one is taken, not at once, and so not for ever.
@@ -64,7 +58,7 @@ export class WorkerPool {
 
   /** Ends the idle threads that only `deployment` was for. Harmless for one that is not known. */
   async forget(deployment: Deployment): Promise<void> {
-    const shelf = this.#shelves.get(this.limitOf(deployment))
+    const shelf = this.#shelves.get(limitOf(deployment))
     shelf?.deployments.delete(deployment)
     if (shelf === undefined || shelf.deployments.size > 0) return
     this.#shelves.delete(shelf.maxHeapBytes)
@@ -79,13 +73,8 @@ export class WorkerPool {
     await Promise.all(shelves.map(empty))
   }
 
-  /** Heap of a thread for `deployment`; undefined: V8's own bound. */
-  limitOf({ manifest }: Deployment): number | undefined {
-    return manifest.execution.memoryBytes ?? this.#options.maxHeapBytes
-  }
-
   #shelfOf(deployment: Deployment): Shelf {
-    const maxHeapBytes = this.limitOf(deployment)
+    const maxHeapBytes = limitOf(deployment)
     let shelf = this.#shelves.get(maxHeapBytes)
     if (shelf === undefined) {
       shelf = { maxHeapBytes, deployments: new Set(), idle: new Set() }
@@ -93,6 +82,11 @@ export class WorkerPool {
     }
     return shelf
   }
+}
+
+/** Heap of a thread for a deployment; undefined: V8's own bound. */
+function limitOf({ manifest }: Deployment): number | undefined {
+  return manifest.execution.memoryBytes
 }
 
 async function empty({ idle }: Shelf): Promise<void> {

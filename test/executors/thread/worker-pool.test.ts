@@ -6,7 +6,7 @@ import { checkManifest } from '../../../src/function/manifest-schema.ts'
 import { ask, deploymentOf, threads } from './setup.ts'
 
 function poolOf(warm: number): WorkerPool {
-  const pool = new WorkerPool({ warm, maxHeapBytes: undefined })
+  const pool = new WorkerPool(warm)
   onTestFinished(() => pool.close())
   return pool
 }
