@@ -1,5 +1,5 @@
 import { access, readFile } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { basename, join, matchesGlob } from 'node:path'
 import { FezzError } from '../../errors.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import { sha256Of } from '../inputs.ts'
@@ -98,7 +98,8 @@ export class ProgramBuilder {
     const brings = (name: string) =>
       sources.some(({ path }) => path === name || path.startsWith(`${name}/`))
     if (packages.unless !== undefined && brings(packages.unless)) return ''
-    const of = sources.filter(({ path }) => packages.of.includes(path))
+    const decides = (path: string) => packages.of.some(pattern => matchesGlob(path, pattern))
+    const of = sources.filter(({ path }) => decides(path))
     const sha256 = keyOf([by.identity, of])
     const all = join(this.#cacheDir, 'packages')
     const { path } = await buildOnce(all, sha256, async temporary => {

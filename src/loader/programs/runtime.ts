@@ -37,7 +37,10 @@ const runtimeSchema = strict(
     tool: strict({ version: words, missing: name }, 'write { "version": […], "missing": "…" }'),
     /** Names of files and folders, at any depth, that are not copied. */
     leaveOut: z._default(words, []),
-    /** Made once for all functions where the files `of` are alike, in the folder `${packages}`. */
+    /**
+     * Made once for all functions where the files `of` (paths from the folder's top, `*` for any part
+     * of a name) are alike, in the folder `${packages}`.
+     */
     packages: z.exactOptional(
       strict(
         {

@@ -214,12 +214,17 @@ describe('a build', () => {
       'b/words.txt': 'b',
       'c/words.txt': 'c',
       'c/words.lock': 'others',
+      'd/words.txt': 'd',
+      'd/more/any.lock': 'others',
+      'e/words.txt': 'e',
+      'e/any.lock': 'others',
     })
     const loader = createLoader(folder, { runtimesDir: await wordsRuntime() })
     const { functions } = await loader.load([folder])
-    const [a, b, c] = functions.map(found => programOf(found).command[2])
+    const [a, b, c, d, e] = functions.map(found => programOf(found).command[2])
     expect(a).toBe(b)
-    expect(c).not.toBe(a)
+    expect(e).toBe(a)
+    expect(new Set([a, c, d]).size).toBe(3)
     expect(await packagesOf({ 'app/words.txt': '', 'app/vendor/x.txt': '' })).toBe('')
   })
 

@@ -161,6 +161,17 @@ describe.skipIf(!(await hasTool('python3')))('the runtime python', { timeout: 12
     await expect(RunningProgram.of(several)).rejects.toThrow('found (no module looked at): write')
   })
 
+  it('lets requirements.txt include other files that are called so', async () => {
+    const program = await RunningProgram.of({
+      'requirements.txt': '-r requirements/base.txt\n-c constraints-ci.txt\n',
+      'requirements/base.txt': '-r ../requirements-more.txt\n',
+      'requirements-more.txt': '# nothing\n',
+      'constraints-ci.txt': '# nothing\n',
+      'app.py': 'def handler(request): return "built"\n',
+    })
+    expect((await program.fetch('/')).body).toBe('built')
+  })
+
   it('installs what requirements.txt asks for; its scripts run from where they are', async () => {
     const program = await RunningProgram.of({
       'requirements.txt': 'flask==3.1.3\n',

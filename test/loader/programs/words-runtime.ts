@@ -12,7 +12,7 @@ const WORDS: Files = {
     leaveOut: ['out'],
     packages: {
       unless: 'vendor',
-      of: ['words.lock'],
+      of: ['words.lock', 'more/*.lock'],
       build: [['${node}', '${runtime}/packages.mjs', '${packages}']],
     },
     build: [['${node}', '${runtime}/build.mjs']],
