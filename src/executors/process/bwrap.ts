@@ -1,4 +1,4 @@
-import { readable } from './readable.ts'
+import { MACHINE, readable } from './readable.ts'
 import type { SandboxPlan } from './sandbox-plan.ts'
 import type { Tools } from './tools.ts'
 
@@ -9,7 +9,10 @@ export function bwrapPrefix(plan: SandboxPlan, tools: Tools): string[] {
   args.push('--unshare-cgroup-try', '--cap-drop', 'ALL')
   if (!network) args.push('--unshare-net')
   // Before what may lie within it.
-  args.push('--proc', '/proc', '--dev', '/dev', '--bind', temporary, '/tmp')
+  args.push('--proc', '/proc')
+  // It would seal some of it by itself, but goes by what root may do to the folders, not to the files.
+  for (const path of MACHINE) args.push('--ro-bind-try', path, path)
+  args.push('--dev', '/dev', '--bind', temporary, '/tmp')
   for (const { path, link } of readable(reads)) {
     if (link === undefined) args.push('--ro-bind', path, path)
     else args.push('--symlink', link, path)

@@ -26,6 +26,20 @@ const ETC = [
   'timezone',
 ].map(name => `/etc/${name}`)
 
+/**
+ * What is of the whole machine in /proc: root may write to it without any capability, and have the
+ * kernel start a program outside by it (core_pattern in core(5)). A sandbox has it to read only.
+ */
+export const MACHINE: readonly string[] = [
+  'acpi',
+  'bus',
+  'fs',
+  'irq',
+  'scsi',
+  'sys',
+  'sysrq-trigger',
+].map(name => `/proc/${name}`)
+
 /** A path of the machine that a sandbox shows. */
 export interface Readable {
   readonly path: string

@@ -1,15 +1,9 @@
 import { DEFAULT_PATH } from './environment.ts'
-import { readable } from './readable.ts'
+import { MACHINE, readable } from './readable.ts'
 import type { SandboxPlan } from './sandbox-plan.ts'
 import type { Tools } from './tools.ts'
 
 const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty'].map(name => `/dev/${name}`)
-
-/**
- * What is of the whole machine in /proc: root may write to it without any capability, and have the
- * kernel start a program outside by it (core_pattern in core(5)). bubblewrap seals the same.
- */
-const MACHINE = ['acpi', 'bus', 'fs', 'irq', 'scsi', 'sys', 'sysrq-trigger']
 
 /** What goes before a command so that unshare(1) takes the network from it, and nothing else. */
 export function noNetworkPrefix(plan: SandboxPlan, tools: Tools): string[] {
@@ -35,7 +29,7 @@ export function unsharePrefix(plan: SandboxPlan, tools: Tools): string[] {
     // biome-ignore lint/suspicious/noTemplateCurlyInString: of the shell
     'bind() { if [ -d "$1" ]; then mkdir -p "$2"; else mkdir -p "${2%/*}"; : > "$2"; fi; mount --rbind "$1" "$2"; }',
     'seal() { mount -o "remount,bind,ro,nosuid,nodev" "$1"; }',
-    ...MACHINE.map(name => quote(`${root}/proc/${name}`)).map(
+    ...MACHINE.map(path => quote(root + path)).map(
       path => `if [ -e ${path} ]; then mount --bind ${path} ${path}; seal ${path}; fi`,
     ),
     `bind ${quote(temporary)} ${quote(`${root}/tmp`)}`,
