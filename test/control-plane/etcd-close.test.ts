@@ -50,11 +50,16 @@ it('a process ends by itself once its store is closed, whatever was under way', 
 it('a process ends by itself with its store closed while the server is down or silent', async () => {
   await using etcd = await startEtcd()
   const script = `
+    import { readdirSync, readFileSync } from 'node:fs'
+    // A thread that runs when its process is stopped goes on for a moment.
+    const runs = () => readdirSync('/proc/${etcd.pid}/task').some(
+      id => !/\\) T /.test(readFileSync('/proc/${etcd.pid}/task/' + id + '/stat', 'utf8')))
     await store.lease(3000)
     const watch = store.watch('fezz/', revision, new AbortController().signal)
     const ended = watch[Symbol.asyncIterator]().next().catch(error => error.code)
     await new Promise(resolve => setTimeout(resolve, 200))
     process.kill(${etcd.pid}, 'SIGSTOP')
+    while (runs()) {}
     const pending = store.list('fezz/').catch(error => error.code)
     await new Promise(resolve => setTimeout(resolve, 200))
     await store.close()
