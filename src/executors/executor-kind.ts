@@ -2,6 +2,8 @@ import { FezzError } from '../errors.ts'
 import type { Code, Deployment } from '../function/contract.ts'
 import type { Execution, ExecutorKind } from '../function/execution.ts'
 import { show } from '../schema.ts'
+import { bounds } from './instance-pool/pool-bounds.ts'
+import { portOf } from './process/fixed-ports.ts'
 import { heapProblem } from './thread/heap-problem.ts'
 
 /** The executors that can run a kind of code; the first where the manifest names none. */
@@ -17,6 +19,8 @@ const WHAT: Readonly<Record<Exclude<Code['kind'], 'artifact'>, string>> = {
   image: 'a container image',
 }
 
+type RunnableDeployment = Pick<Deployment, 'manifest' | 'code'>
+
 type Isolation = keyof Pick<Execution, 'sandbox' | 'network' | 'user' | 'readOnly'>
 
 /** What keeps a function away from something, and the executors that do so: no other runs it. */
@@ -28,7 +32,20 @@ const HELD_BY: Readonly<Record<Isolation, readonly ExecutorKind[]>> = {
 }
 
 /** What says how a program or an image is started: JavaScript is not, wherever it runs. */
-const OF_PROGRAMS = ['image', 'runtime', 'command', 'protocol'] as const
+const OF_PROGRAMS = ['image', 'runtime', 'command', 'protocol', 'handlerPort'] as const
+
+/** What an executor cannot do with a deployment that it could run otherwise. */
+const PROBLEMS: Readonly<
+  Partial<Record<ExecutorKind, (deployment: RunnableDeployment) => string | undefined>>
+> = {
+  thread: ({ manifest }) => heapProblem(manifest),
+  process: deployment => {
+    const port = portOf(deployment)
+    const { most } = bounds(deployment.manifest.execution)
+    if (port === undefined || most === 1) return undefined
+    return `${most} instances cannot share handlerPort ${port}; remove instances, minInstances and maxInstances, or have the program use PORT`
+  },
+}
 
 /** Declared, these ask for nothing. */
 const OPEN: Execution = { sandbox: 'none', network: true, readOnly: false }
@@ -41,7 +58,7 @@ const OPEN: Execution = { sandbox: 'none', network: true, readOnly: false }
  *   says: without what is to keep it apart, or with what is for other code
  */
 export function executorKindOf(
-  deployment: Pick<Deployment, 'manifest' | 'code'>,
+  deployment: RunnableDeployment,
   byDefault: ExecutorKind,
 ): ExecutorKind {
   const kind = ableKindOf(deployment, byDefault)
@@ -54,7 +71,7 @@ export function executorKindOf(
       `${foreign} ${show(execution[foreign])} is for programs and images, and its code is JavaScript; remove it, or declare the program in a fezz.json`,
     )
   }
-  const problem = kind === 'thread' ? heapProblem(manifest) : undefined
+  const problem = PROBLEMS[kind]?.(deployment)
   if (problem !== undefined) throw refusal(id, problem)
   for (const field of Object.keys(HELD_BY) as Isolation[]) {
     const value = execution[field]
@@ -68,14 +85,22 @@ export function executorKindOf(
   return kind
 }
 
+/**
+ * Whether an instance of the one and an instance of the other cannot run at the same time: in processes,
+ * both serve on the same port of the machine.
+ */
+export function excludeEachOther(one: RunnableDeployment, other: RunnableDeployment): boolean {
+  const [port, otherPort] = [one, other].map(deployment =>
+    executorKindOf(deployment, 'in-process') === 'process' ? portOf(deployment) : undefined,
+  )
+  return port !== undefined && port === otherPort
+}
+
 function refusal(id: string, problem: string): FezzError {
   return new FezzError('INVALID_MANIFEST', `Function "${id}": ${problem}`)
 }
 
-function ableKindOf(
-  { manifest, code }: Pick<Deployment, 'manifest' | 'code'>,
-  byDefault: ExecutorKind,
-): ExecutorKind {
+function ableKindOf({ manifest, code }: RunnableDeployment, byDefault: ExecutorKind): ExecutorKind {
   const { executor } = manifest.execution
   if (code.kind === 'artifact') return executor ?? byDefault
   const able = ABLE[code.kind]

@@ -1,5 +1,6 @@
 import { byId } from '../by-id.ts'
 import type { Clock } from '../clock.ts'
+import { excludeEachOther } from '../executors/executor-kind.ts'
 import type { Code, Deployment } from '../function/contract.ts'
 import type { Registry } from '../function/registry.ts'
 import { RouteTable } from '../routing/route-table.ts'
@@ -101,8 +102,11 @@ export class Deployments {
     const table = await this.#build(leaving, taking)
     this.#table = table
     for (const hosted of taking) {
+      const before = this.#functions.get(hosted.id)
       this.#functions.set(hosted.id, hosted)
       this.#options.registry.install(hosted.slot)
+      // Only now can it be loaded; whoever asks for it meanwhile waits.
+      if (this.#isLoadedLater(hosted, before)) hosted.slot.warm().catch(() => {})
     }
     for (const id of removed) this.#remove(id)
     await this.#reportShadowed(leaving, taking)
@@ -187,6 +191,7 @@ export class Deployments {
         const { slot } = hosted
         const isEager = slot.deployment.manifest.preload || slot.isKept
         if (!isEager && before?.slot.state !== 'Ready') return
+        if (this.#isLoadedLater(hosted, before)) return
         try {
           await slot.warm()
         } catch (error) {
@@ -197,6 +202,12 @@ export class Deployments {
       }),
     )
     return failures
+  }
+
+  /** Whether it cannot be loaded beside the version before, but has to take over at once for that to end. */
+  #isLoadedLater({ slot }: HostedFunction, before: HostedFunction | undefined): boolean {
+    if (before === undefined || before.slot.state === 'Unloaded') return false
+    return excludeEachOther(slot.deployment, before.slot.deployment)
   }
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Executor } from '../../src/executors/executor.ts'
-import { executorKindOf } from '../../src/executors/executor-kind.ts'
+import { excludeEachOther, executorKindOf } from '../../src/executors/executor-kind.ts'
 import { Executors } from '../../src/executors/executors.ts'
 import type { Code, Deployment } from '../../src/function/contract.ts'
 import type { Execution, ExecutorKind } from '../../src/function/execution.ts'
@@ -25,6 +25,20 @@ const CODES: Readonly<Record<Code['kind'], Code>> = {
 function deployment(kind: Code['kind'], execution: Execution = {}): Deployment {
   return { ...deploymentOf('f', { execution }), code: CODES[kind] }
 }
+
+describe('excludeEachOther', () => {
+  it.each([
+    [true, { handlerPort: 80 }, { handlerPort: 80 }],
+    [false, { handlerPort: 80 }, { handlerPort: 81 }],
+    [false, { handlerPort: 80 }, {}],
+    [false, {}, {}],
+    [false, { handlerPort: 80 }, { handlerPort: 80, executor: 'container' }],
+    [false, { handlerPort: 80, network: false }, { handlerPort: 80 }],
+  ] as const)('is %s of programs with %j and %j', (expected, one, other) => {
+    const deployments = [one, other].map(execution => deployment('program', execution))
+    expect(excludeEachOther(deployments[0]!, deployments[1]!)).toBe(expected)
+  })
+})
 
 describe('executorKindOf', () => {
   it.each([
@@ -71,6 +85,8 @@ describe('executorKindOf', () => {
     ['artifact', { runtime: 'python', executor: 'process' }, 'declare the program in a fezz.json'],
     ['artifact', { protocol: 'bootstrap' }, 'its code is JavaScript; remove it'],
     ['artifact', { memoryBytes: 2 ** 22, executor: 'thread' }, 'memory of 4194304 bytes is too'],
+    ['artifact', { handlerPort: 80 }, 'handlerPort 80 is for programs and images'],
+    ['program', { handlerPort: 80, maxInstances: 2 }, '2 instances cannot share handlerPort 80'],
   ] as const)('refuses %s with what it has no use for: %j', (code, execution, message) => {
     expect(() => executorKindOf(deployment(code, execution), 'in-process')).toThrow(message)
   })
@@ -78,6 +94,9 @@ describe('executorKindOf', () => {
   it.each([
     ['program', { command: ['./x'], protocol: 'http', runtime: 'go' }],
     ['image', { image: 'x', command: ['./x'] }],
+    ['image', { handlerPort: 80, instances: 2 }],
+    ['program', { handlerPort: 80, instances: 2, executor: 'container' }],
+    ['program', { handlerPort: 80, instances: 2, network: false }],
     ['artifact', { memoryBytes: 2 ** 22, executor: 'process' }],
   ] as const)('runs %s with what is for it: %j', (code, execution) => {
     expect(() => executorKindOf(deployment(code, execution), 'in-process')).not.toThrow()

@@ -11,6 +11,7 @@ import type { RunFolder } from '../run-folder.ts'
 import { BootstrapInstance } from './bootstrap-instance.ts'
 import { ContainedProcess } from './contained-process.ts'
 import type { ContainedWorld } from './contained-world.ts'
+import { FixedPorts, portOf } from './fixed-ports.ts'
 import { startHttpProgram } from './http-program.ts'
 import type { Launch } from './launch.ts'
 import { limitsOf, ownOpenFiles } from './limits.ts'
@@ -63,6 +64,7 @@ export class ProcessExecutor implements Executor {
   >
   readonly #world: ContainedWorld
   readonly #sandboxes: SandboxCheck
+  readonly #ports: FixedPorts
   readonly #warm: WarmRunners
   readonly #instances = new Set<Instance>()
   /** Those of loads under way too. */
@@ -87,6 +89,7 @@ export class ProcessExecutor implements Executor {
       clock,
     }
     this.#sandboxes = new SandboxCheck(this.#world)
+    this.#ports = new FixedPorts(clock)
     const plan = { limits: limitsOf({}), ...UNCONFINED }
     this.#warm = new WarmRunners(warm, () => new NodeRunner(plan, this.#world))
   }
@@ -207,27 +210,46 @@ export class ProcessExecutor implements Executor {
     const { clock, runFolder, tools } = this.#world
     const plan = planProgram(deployment, tools)
     await this.#sandboxes.pass(id, plan)
-    this.#refuseIfClosed()
+    const port = portOf(deployment)
+    const release = port === undefined ? () => {} : await this.#takePort(id, port)
     let process: ContainedProcess
-    return startHttpProgram({
-      ...this.#timeouts,
-      functionId: id,
-      ...(handlerPort !== undefined && { handlerPort }),
-      ...(maxOutputBytes !== undefined && { maxOutputBytes }),
-      network: plan.network,
-      clock,
-      newFolder: () => {
-        // While it looked for a port, and before it starts what nobody would end.
-        this.#refuseIfClosed()
-        return runFolder.instance()
-      },
-      start: (folder, more) => {
-        const env = programEnvironment(deployment, folder, more)
-        process = this.#start({ ...plan, folder, env, hasChannel: false })
-        this.#printTo(this.#outputOf(id), process)
-        return process
-      },
-    }).then(instance => this.#keepUntil(process.ended, instance))
+    try {
+      const instance = await startHttpProgram({
+        ...this.#timeouts,
+        functionId: id,
+        ...(handlerPort !== undefined && { handlerPort }),
+        ...(maxOutputBytes !== undefined && { maxOutputBytes }),
+        network: plan.network,
+        clock,
+        newFolder: () => {
+          // While it waited for a port, and before it starts what nobody would end.
+          this.#refuseIfClosed()
+          return runFolder.instance()
+        },
+        start: (folder, more) => {
+          const env = programEnvironment(deployment, folder, more)
+          process = this.#start({ ...plan, folder, env, hasChannel: false })
+          this.#printTo(this.#outputOf(id), process)
+          return process
+        },
+      })
+      void process!.ended.then(release)
+      return this.#keepUntil(process!.ended, instance)
+    } catch (error) {
+      release()
+      throw error
+    }
+  }
+
+  /** @returns what lets the next one have it */
+  async #takePort(id: string, port: number): Promise<() => void> {
+    const { loadTimeoutMs } = this.#timeouts
+    const release = await this.#ports.take(port, loadTimeoutMs)
+    if (release !== undefined) return release
+    throw new FezzError(
+      'FUNCTION_LOAD_FAILED',
+      `handlerPort ${port} of function "${id}" has been in use by another instance for ${loadTimeoutMs} ms; give each function a port of its own`,
+    )
   }
 
   async #loadBootstrap(deployment: ProgramDeployment): Promise<Instance> {

@@ -1,7 +1,8 @@
-import { writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
+import { freePort } from '../../../src/executors/process/free-port.ts'
 import { type CliHost, serve, temporaryFolder } from '../../helpers/cli.ts'
 import { hammer } from '../keep-alive-client.ts'
 
@@ -96,35 +97,62 @@ function page(executor: string, version: string): string {
   `
 }
 
+/** Has four versions follow each other while clients ask, and says with what they were answered. */
+async function replaceUnderLoad(host: CliHost, write: (version: number) => Promise<void>) {
+  let version = 0
+  const latest = new Map<number, string>()
+  const clients = Array.from({ length: CLIENTS }, (_, client) =>
+    hammer(host.port, '/page', ({ answers }) => {
+      latest.set(client, answers.at(-1) as string)
+      return version === 4 && answers.at(-1) === 'v4 v4'
+    }),
+  )
+  const isEverywhere = () =>
+    latest.size === CLIENTS &&
+    [...latest.values()].every(body => body === `v${version} v${version}`)
+  await expect.poll(isEverywhere, SOON).toBe(true)
+  for (version = 1; version <= 3; version++) {
+    await write(version)
+    await expect.poll(isEverywhere, SOON).toBe(true)
+  }
+  await write(version)
+  const reports = await Promise.all(clients)
+  expect(reports.flatMap(({ failure }) => failure ?? [])).toEqual([])
+  const bodies = new Set(reports.flatMap(({ answers }) => answers))
+  expect(bodies).toEqual(new Set(['v0 v0', 'v1 v1', 'v2 v2', 'v3 v3', 'v4 v4']))
+  await host.someLines(4, ({ reason }) => reason === 'replaced')
+  expect(host.lines.filter(({ level }) => level === 'error')).toEqual([])
+}
+
 it.each(['thread', 'process'])(
   'new versions in a %s take over whole while clients ask, and no request fails',
   async executor => {
     const { file, host } = await hosting(page(executor, 'v0'))
     await using _host = host
-    let version = 0
-    const latest = new Map<number, string>()
-    const clients = Array.from({ length: CLIENTS }, (_, client) =>
-      hammer(host.port, '/page', ({ answers }) => {
-        latest.set(client, answers.at(-1) as string)
-        return version === 4 && answers.at(-1) === 'v4 v4'
-      }),
-    )
-    const isEverywhere = () =>
-      latest.size === CLIENTS &&
-      [...latest.values()].every(body => body === `v${version} v${version}`)
-    await expect.poll(isEverywhere, SOON).toBe(true)
-    for (version = 1; version <= 3; version++) {
-      await writeFile(file, page(executor, `v${version}`))
-      await expect.poll(isEverywhere, SOON).toBe(true)
-    }
-    await writeFile(file, page(executor, `v${version}`))
-    const reports = await Promise.all(clients)
-    expect(reports.flatMap(({ failure }) => failure ?? [])).toEqual([])
-    const bodies = new Set(reports.flatMap(({ answers }) => answers))
-    expect(bodies).toEqual(new Set(['v0 v0', 'v1 v1', 'v2 v2', 'v3 v3', 'v4 v4']))
-    await host.someLines(4, ({ reason }) => reason === 'replaced')
-    expect(host.lines.filter(({ level }) => level === 'error')).toEqual([])
+    await replaceUnderLoad(host, version => writeFile(file, page(executor, `v${version}`)))
     await host.stop()
   },
   120_000,
 )
+
+it('so do those of a program that only one can run of, as it names its port', async () => {
+  const folder = await temporaryFolder()
+  const port = await freePort()
+  const write = (version: number) =>
+    writeFile(
+      join(folder, 'page/server.mjs'),
+      `import { createServer } from 'node:http'
+      const answer = (_, response) => setTimeout(() => response.end('v${version} v${version}'), 2)
+      const server = createServer(answer).listen(${port}, '127.0.0.1')
+      process.on('SIGTERM', () => server.close())`,
+    )
+  await mkdir(join(folder, 'page'))
+  const command = [process.execPath, 'server.mjs']
+  await writeFile(join(folder, 'page/fezz.json'), JSON.stringify({ command, handlerPort: port }))
+  await write(0)
+  await using host = await serve([folder, '--watch'], {
+    env: { FEZZ_RUN_DIR: await temporaryFolder() },
+  })
+  await replaceUnderLoad(host, write)
+  await host.stop()
+}, 120_000)

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -35,6 +35,18 @@ describe('workers', () => {
     await using host = await serve([functionFile('restless')])
     expect(await host.get('/restless/pid')).toBe(String(host.child.pid))
     expect(host.lines.filter(line => 'worker' in line)).toEqual([])
+  })
+
+  it('refuse a program that names a port, which only one of them could have', async () => {
+    const folder = await temporaryFolder()
+    await mkdir(join(folder, 'page'))
+    const declared = { command: ['./server'], handlerPort: 8081 }
+    await writeFile(join(folder, 'page/fezz.json'), JSON.stringify(declared))
+    const { code, stderr } = await runCli(['serve', folder, '--port', '0', '--workers', '2'])
+    expect([code, stderr]).toEqual([
+      1,
+      'fezz: Function "page": several workers cannot share handlerPort 8081; have the program use PORT, or leave out workers\n',
+    ])
   })
 
   it('take an edit each', async () => {
