@@ -249,7 +249,7 @@ const manifests = fc
       executor: fc.constantFrom('in-process', 'thread', 'process', 'container'),
       command: fc.array(texts.filter(Boolean), { minLength: 1, maxLength: 3 }),
       maxInstances: fc.integer({ min: 1, max: 1_000 }),
-      rateLimit: fc.double({ min: 1e-9, max: 1e9, noNaN: true }),
+      rateLimit: fc.double({ min: 1e-3, max: 1e9, noNaN: true }),
       memory: fc.integer({ min: 2 ** 20, max: 2 ** 40 }),
       cpuTime: fc.integer({ min: 1, max: 2_000_000 }),
       maxOutput: fc.constantFrom('1KB', '10MiB', 7),

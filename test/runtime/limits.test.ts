@@ -62,7 +62,7 @@ describe('what a function does not declare', () => {
   it.each<[ConfigInput, Partial<ManifestInput>, number | undefined]>([
     [{ executor: 'thread' }, {}, undefined],
     [{ executor: 'thread', functionMemory: '64MiB' }, {}, 64 * 2 ** 20],
-    [{ executor: 'thread', functionMemory: '64MiB' }, { memory: '1MiB' }, 2 ** 20],
+    [{ executor: 'thread', functionMemory: '64MiB' }, { memory: '16MiB' }, 2 ** 24],
     [{ executor: 'in-process', functionMemory: '64MiB' }, {}, undefined],
     [{ executor: 'process', maxFunctionMemory: '32MiB' }, {}, 32 * 2 ** 20],
     [
