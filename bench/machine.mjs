@@ -41,9 +41,16 @@ export const onLoadCore = command => onCore(cores[1], command)
 
 /** Keeps this process, all its threads, off the server's core. */
 export function moveToLoadCore() {
-  if (pinned) {
-    execFileSync('taskset', ['-acp', String(cores[1]), String(process.pid)], { stdio: 'ignore' })
-  }
+  move(process.pid, cores[1])
+}
+
+/** Has a process that runs already, its descendants and what they will start share the server's core. */
+export function moveToServerCore(pid) {
+  for (const member of treeOf(pid).keys()) move(member, cores[0])
+}
+
+function move(pid, core) {
+  if (pinned) execFileSync('taskset', ['-acp', String(core), String(pid)], { stdio: 'ignore' })
 }
 
 /** A port nobody listens on. */
@@ -60,22 +67,30 @@ export async function freePort() {
 
 /** Resident memory of a process and its descendants, in bytes. Undefined without /proc. */
 export function residentBytes(pid) {
+  const tree = treeOf(pid)
+  if (tree.size === 0) return undefined
+  return [...tree.values()].reduce((total, { residentBytes }) => total + residentBytes, 0)
+}
+
+/** What is known of a process and its descendants, by pid. Empty without /proc. */
+function treeOf(pid) {
   const processes = new Map()
   try {
     for (const name of readdirSync('/proc')) {
       if (/^\d+$/.test(name)) processes.set(Number(name), statusOf(name))
     }
   } catch {
-    return undefined
+    return processes
   }
-  let total = 0
+  const tree = new Map()
   const pending = [pid]
   while (pending.length > 0) {
     const current = pending.pop()
-    total += processes.get(current)?.residentBytes ?? 0
+    const known = processes.get(current)
+    if (known !== undefined) tree.set(current, known)
     for (const [child, status] of processes) if (status?.parent === current) pending.push(child)
   }
-  return total
+  return tree
 }
 
 /** Undefined for a process that ended meanwhile. */

@@ -3,6 +3,7 @@ import { request } from 'node:http'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { projectFolder } from '../fixtures.mjs'
+import { moveToServerCore } from '../machine.mjs'
 
 /**
  * A container engine: the one of DOCKER_HOST, else a podman of the tests' own.
@@ -23,6 +24,8 @@ export async function openContainers(report) {
     try {
       const { testImages } = await services('images.ts')
       const images = await testImages(podman)
+      // Its containers too, then: they are instances as others are.
+      moveToServerCore(podman.pid)
       return engineAt(podman.endpoint, images, close)
     } catch (error) {
       await close()
