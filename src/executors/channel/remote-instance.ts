@@ -266,10 +266,15 @@ export class RemoteInstance implements Instance {
     if (wait === undefined) return
     this.#waits.delete(key)
     wait.timer?.cancel()
-    // Who hears of a failure logs it: it is a line like those that the function logs itself.
-    if (error === undefined || !this.#logged.take(lengthOf(error))) wait.resolve()
-    else wait.reject(fromSentError(error))
+    if (error === undefined) wait.resolve()
+    else this.#fail(wait, fromSentError(error), lengthOf(error))
     wait.call?.waited()
+  }
+
+  /** Who hears of a failure logs it: it is a line like those that the function logs itself. */
+  #fail(wait: Wait, error: Error, chars = 0): void {
+    if (this.#logged.take(chars)) wait.reject(error)
+    else wait.resolve()
   }
 
   /** A promise that never settles keeps nothing in the host's memory, as it keeps no instance. */
@@ -336,7 +341,6 @@ export class RemoteInstance implements Instance {
     this.#ping = undefined
     this.#dying?.cancel()
     this.#runner.channel.close()
-    this.#logged.close()
     // First, so that nobody who hears of a failed request can still be given this instance.
     if (this.#unloading === undefined) this.#exit.resolve(ending)
     const error = this.#gone()
@@ -346,9 +350,10 @@ export class RemoteInstance implements Instance {
     this.#calls.clear()
     for (const wait of this.#waits.values()) {
       wait.timer?.cancel()
-      wait.reject(error)
+      this.#fail(wait, error)
     }
     this.#waits.clear()
+    this.#logged.close()
   }
 
   #gone(): FezzError {

@@ -142,6 +142,24 @@ describe('RemoteInstance', () => {
     await unloadOf(instance, runner)
   })
 
+  it('nor when it dies with them', async () => {
+    const { runner, send, lines } = await loaded({ timeout: '5s' })
+    const waits: PromiseLike<unknown>[] = []
+    const all = Promise.withResolvers<void>()
+    const waitUntil = (wait: PromiseLike<unknown>) => {
+      if (waits.push(wait) === 2_500) all.resolve()
+    }
+    const { answer } = send({}, { ...context, waitUntil } as unknown as FunctionContext)
+    for (let promise = 0; promise < 2_500; promise++)
+      runner.tell({ type: 'wait-until', id: 1, promise })
+    await all.promise
+    runner.channel.close()
+    await expect(answer).rejects.toMatchObject({ code: 'INSTANCE_EXITED' })
+    const results = await Promise.allSettled(waits)
+    expect(results.filter(({ status }) => status === 'rejected')).toHaveLength(2_000)
+    expect(lines).toMatchObject([{ dropped: 500 }])
+  })
+
   it('ignores what comes for a request that is over or never was', async () => {
     const { runner, instance, send } = await loaded()
     const { answer } = send()
