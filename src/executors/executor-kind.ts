@@ -91,7 +91,8 @@ export function executorKindOf(
  */
 export function excludeEachOther(one: RunnableDeployment, other: RunnableDeployment): boolean {
   const [port, otherPort] = [one, other].map(deployment =>
-    executorKindOf(deployment, 'in-process') === 'process' ? portOf(deployment) : undefined,
+    // Only programs have one, and where they run is nothing that a host decides.
+    ableKindOf(deployment, 'in-process') === 'process' ? portOf(deployment) : undefined,
   )
   return port !== undefined && port === otherPort
 }

@@ -38,6 +38,12 @@ describe('excludeEachOther', () => {
     const deployments = [one, other].map(execution => deployment('program', execution))
     expect(excludeEachOther(deployments[0]!, deployments[1]!)).toBe(expected)
   })
+
+  it('is false of JavaScript, also of what only the default of a host can run', () => {
+    const one = deployment('artifact', { sandbox: 'namespaces' })
+    expect(executorKindOf(one, 'process')).toBe('process')
+    expect(excludeEachOther(one, one)).toBe(false)
+  })
 })
 
 describe('executorKindOf', () => {
