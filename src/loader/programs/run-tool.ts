@@ -7,6 +7,8 @@ import { delimiter, dirname } from 'node:path'
 const DEADLINE_MS = 10 * 60_000
 /** Of what a tool prints, the end: that is where it says what is wrong. */
 const MAX_OUTPUT_CHARACTERS = 64 * 1024
+/** What a tool has printed may come for so long after its end; then its output is not waited for. */
+const PIPE_GRACE_MS = 1000
 
 /** Variables of the host that every tool sees: it has to find programs, the net and its home. */
 const INHERITED = [
@@ -80,7 +82,10 @@ function toolPath(): string {
  */
 const TIED = '{ read -r _; kill -s KILL 0; } <&3 3<&- >/dev/null 2>&1 & exec "$@" 3<&-'
 
-/** Runs a program to its end, and ends what it has started; never rejects. */
+/**
+ * Runs a program to its end, and ends what it has started, unless that is in a group of its own; never
+ * rejects.
+ */
 export async function runTool(
   [program = '', ...args]: readonly string[],
   { cwd, env }: { readonly cwd: string; readonly env: Readonly<Record<string, string>> },
@@ -106,7 +111,14 @@ export async function runTool(
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     output = (output + text).slice(-MAX_OUTPUT_CHARACTERS)
   })
-  child.once('exit', () => tie?.destroy())
+  let grace: NodeJS.Timeout | undefined
+  child.once('exit', () => {
+    tie?.destroy()
+    // What has left the group lives on, perhaps with the other ends of these.
+    grace = setTimeout(() => {
+      for (const stream of [child.stdout, child.stderr]) stream?.destroy()
+    }, PIPE_GRACE_MS)
+  })
   try {
     const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
     if (code === 0) return { isOk: true, stdout, output }
@@ -115,5 +127,7 @@ export async function runTool(
   } catch (error) {
     const failure = `${program} cannot be started: ${(error as NodeJS.ErrnoException).code}`
     return { isOk: false, failure, stdout, output }
+  } finally {
+    clearTimeout(grace)
   }
 }

@@ -35,6 +35,20 @@ it('what a tool leaves running ends with it, and is not waited for', async () =>
   })
 })
 
+it('what has left the group of a tool is not waited for either', async () => {
+  const file = join(await createProject({}), 'pid')
+  // It lives on with the output, as what runs in the background for good does.
+  const script = `setsid sh -c 'echo $$ > ${file}; exec sleep 600' & until [ -s ${file} ]; do sleep 0.01; done; echo done`
+  try {
+    expect(await runTool(['sh', '-c', script], AT_ROOT)).toMatchObject({
+      isOk: true,
+      output: 'done\n',
+    })
+  } finally {
+    process.kill(Number(await readFile(file, 'utf8')), 'SIGKILL')
+  }
+})
+
 it('a tool that is not there is told', async () => {
   const { isOk, output, failure } = await runTool(['no-such-tool'], AT_ROOT)
   expect(isOk).toBe(false)
