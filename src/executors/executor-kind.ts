@@ -86,15 +86,12 @@ export function executorKindOf(
 }
 
 /**
- * Whether an instance of the one and an instance of the other cannot run at the same time: in processes,
- * both serve on the same port of the machine.
+ * The port of this machine that a deployment names for itself, if it runs in processes: no other
+ * instance, of whichever deployment, can run at the same time.
  */
-export function excludeEachOther(one: RunnableDeployment, other: RunnableDeployment): boolean {
-  const [port, otherPort] = [one, other].map(deployment =>
-    // Only programs have one, and where they run is nothing that a host decides.
-    ableKindOf(deployment, 'in-process') === 'process' ? portOf(deployment) : undefined,
-  )
-  return port !== undefined && port === otherPort
+export function ownPortOf(deployment: RunnableDeployment): number | undefined {
+  // Only programs have one, and where they run is nothing that a host decides.
+  return ableKindOf(deployment, 'in-process') === 'process' ? portOf(deployment) : undefined
 }
 
 function refusal(id: string, problem: string): FezzError {

@@ -1,6 +1,6 @@
 import { byId } from '../by-id.ts'
 import type { Clock } from '../clock.ts'
-import { excludeEachOther } from '../executors/executor-kind.ts'
+import { ownPortOf } from '../executors/executor-kind.ts'
 import type { Code, Deployment } from '../function/contract.ts'
 import type { Registry } from '../function/registry.ts'
 import { RouteTable } from '../routing/route-table.ts'
@@ -86,13 +86,17 @@ export class Deployments {
     const set = new Map(change.set?.map(deployment => [deployment.manifest.id, deployment]))
     const removed = (change.remove ?? []).filter(id => this.#functions.has(id) && !set.has(id))
     const fresh = await runInSlices(this.#hostEach(set.values()))
-    const failures = await this.#warm(fresh)
+    const eager = fresh.filter(hosted => this.#isEager(hosted))
+    const later = this.#loadedLater(eager, [...fresh.map(({ id }) => id), ...removed])
+    const failures = await this.#warm(eager.filter(hosted => !later.has(hosted)))
     const failed = new Set(failures.map(failure => failure.id))
     const taking = fresh.filter(hosted => !failed.has(hosted.id))
     if (taking.length === 0 && removed.length === 0) return failures
     const swapped = this.#lastSwap.then(() => this.#swap(taking, new Set(removed)))
     this.#lastSwap = swapped.catch(() => {})
     await swapped
+    // Only now can they be loaded; whoever asks for them meanwhile waits.
+    for (const { slot } of later) slot.warm().catch(() => {})
     return failures
   }
 
@@ -102,11 +106,8 @@ export class Deployments {
     const table = await this.#build(leaving, taking)
     this.#table = table
     for (const hosted of taking) {
-      const before = this.#functions.get(hosted.id)
       this.#functions.set(hosted.id, hosted)
       this.#options.registry.install(hosted.slot)
-      // Only now can it be loaded; whoever asks for it meanwhile waits.
-      if (this.#isLoadedLater(hosted, before)) hosted.slot.warm().catch(() => {})
     }
     for (const id of removed) this.#remove(id)
     await this.#reportShadowed(leaving, taking)
@@ -179,35 +180,49 @@ export class Deployments {
   }
 
   /**
-   * Loads what must answer its first request warm: preloaded functions, those kept loaded, and new
-   * versions of loaded ones. A function without a version before it is installed even when it
-   * fails; its requests retry it.
+   * Whether it must answer its first request warm, as preloaded functions, those kept loaded, and new
+   * versions of loaded ones.
    */
-  async #warm(fresh: readonly HostedFunction[]): Promise<DeploymentFailure[]> {
+  #isEager({ id, slot }: HostedFunction): boolean {
+    const before = this.#functions.get(id)
+    return slot.deployment.manifest.preload || slot.isKept || before?.slot.state === 'Ready'
+  }
+
+  /**
+   * Those that cannot be loaded beside what leaves in the same change, but have to take over at once
+   * for that to end: it has the port that they name.
+   */
+  #loadedLater(
+    eager: readonly HostedFunction[],
+    leaving: readonly string[],
+  ): ReadonlySet<HostedFunction> {
+    const taken = new Set<number | undefined>()
+    for (const id of leaving) {
+      const slot = this.#functions.get(id)?.slot
+      if (slot !== undefined && slot.state !== 'Unloaded') taken.add(ownPortOf(slot.deployment))
+    }
+    taken.delete(undefined)
+    return new Set(eager.filter(({ slot }) => taken.has(ownPortOf(slot.deployment))))
+  }
+
+  /**
+   * Loads them. A function without a version before it is installed even when it fails; its requests
+   * retry it.
+   */
+  async #warm(eager: readonly HostedFunction[]): Promise<DeploymentFailure[]> {
     const failures: DeploymentFailure[] = []
     await Promise.all(
-      fresh.map(async hosted => {
-        const before = this.#functions.get(hosted.id)
-        const { slot } = hosted
-        const isEager = slot.deployment.manifest.preload || slot.isKept
-        if (!isEager && before?.slot.state !== 'Ready') return
-        if (this.#isLoadedLater(hosted, before)) return
+      eager.map(async ({ id, slot }) => {
         try {
           await slot.warm()
         } catch (error) {
-          if (before === undefined) return
-          failures.push({ id: hosted.id, error })
+          if (!this.#functions.has(id)) return
+          failures.push({ id, error })
           await this.#options.registry.discard(slot)
         }
       }),
     )
     return failures
-  }
-
-  /** Whether it cannot be loaded beside the version before, but has to take over at once for that to end. */
-  #isLoadedLater({ slot }: HostedFunction, before: HostedFunction | undefined): boolean {
-    if (before === undefined || before.slot.state === 'Unloaded') return false
-    return excludeEachOther(slot.deployment, before.slot.deployment)
   }
 }
 

@@ -1,6 +1,6 @@
 import { systemClock, type Timer } from '../clock.ts'
 import { FezzError } from '../errors.ts'
-import { excludeEachOther, executorKindOf } from '../executors/executor-kind.ts'
+import { executorKindOf, ownPortOf } from '../executors/executor-kind.ts'
 import type { Deployment } from '../function/contract.ts'
 import type { ListenerAddress } from '../http/listener.ts'
 import { NodeListener } from '../http/node/node-listener.ts'
@@ -279,11 +279,11 @@ export class HostServer implements AsyncDisposable {
     try {
       executorKindOf(found, this.config.executor)
       // Each worker loads its own.
-      if (this.#role.worker === undefined || !excludeEachOther(found, found)) return undefined
-      const { id, execution } = found.manifest
+      const port = ownPortOf(found)
+      if (this.#role.worker === undefined || port === undefined) return undefined
       return new FezzError(
         'INVALID_MANIFEST',
-        `Function "${id}": several workers cannot share handlerPort ${execution.handlerPort}; have the program use PORT, or leave out workers`,
+        `Function "${found.manifest.id}": several workers cannot share handlerPort ${port}; have the program use PORT, or leave out workers`,
       )
     } catch (error) {
       return error as FezzError

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Executor } from '../../src/executors/executor.ts'
-import { excludeEachOther, executorKindOf } from '../../src/executors/executor-kind.ts'
+import { executorKindOf, ownPortOf } from '../../src/executors/executor-kind.ts'
 import { Executors } from '../../src/executors/executors.ts'
 import type { Code, Deployment } from '../../src/function/contract.ts'
 import type { Execution, ExecutorKind } from '../../src/function/execution.ts'
@@ -26,23 +26,20 @@ function deployment(kind: Code['kind'], execution: Execution = {}): Deployment {
   return { ...deploymentOf('f', { execution }), code: CODES[kind] }
 }
 
-describe('excludeEachOther', () => {
+describe('ownPortOf', () => {
   it.each([
-    [true, { handlerPort: 80 }, { handlerPort: 80 }],
-    [false, { handlerPort: 80 }, { handlerPort: 81 }],
-    [false, { handlerPort: 80 }, {}],
-    [false, {}, {}],
-    [false, { handlerPort: 80 }, { handlerPort: 80, executor: 'container' }],
-    [false, { handlerPort: 80, network: false }, { handlerPort: 80 }],
-  ] as const)('is %s of programs with %j and %j', (expected, one, other) => {
-    const deployments = [one, other].map(execution => deployment('program', execution))
-    expect(excludeEachOther(deployments[0]!, deployments[1]!)).toBe(expected)
+    [80, { handlerPort: 80 }],
+    [undefined, {}],
+    [undefined, { handlerPort: 80, executor: 'container' }],
+    [undefined, { handlerPort: 80, network: false }],
+  ] as const)('is %s of a program with %j', (port, execution) => {
+    expect(ownPortOf(deployment('program', execution))).toBe(port)
   })
 
-  it('is false of JavaScript, also of what only the default of a host can run', () => {
+  it('is undefined of JavaScript, also of what only the default of a host can run', () => {
     const one = deployment('artifact', { sandbox: 'namespaces' })
     expect(executorKindOf(one, 'process')).toBe('process')
-    expect(excludeEachOther(one, one)).toBe(false)
+    expect(ownPortOf(one)).toBeUndefined()
   })
 })
 

@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest'
+import type { Executor } from '../../src/executors/executor.ts'
 import type { Deployment } from '../../src/function/contract.ts'
 import type { ManifestInput } from '../../src/function/manifest.ts'
+import { checkManifest } from '../../src/function/manifest-schema.ts'
 import { FezzResponse } from '../../src/http/web/fezz-response.ts'
+import { settled } from '../helpers/fake-clock.ts'
 import { AT_REST, functionOf, hostSetup, openStream, Stage } from './host-setup.ts'
 
 /** A function that answers its own version. */
@@ -427,6 +430,58 @@ describe('a preloaded function', () => {
     broken = false
     await clock.advance(1_000)
     expect(await get('/f')).toBe('up')
+  })
+})
+
+describe('programs that name their port', () => {
+  /** A host whose programs cannot start while another one has their port. */
+  function portSetup() {
+    const events: string[] = []
+    const taken = new Set<number>()
+    const executor: Executor = {
+      kind: 'process',
+      prepare() {},
+      async load({ manifest: { id, execution } }) {
+        const port = execution.handlerPort as number
+        if (taken.has(port)) throw new Error(`port ${port} is in use`)
+        taken.add(port)
+        events.push(`${id} has ${port}`)
+        return {
+          fetch: () => text(id),
+          async unload() {
+            taken.delete(port)
+          },
+          exited: new Promise<never>(() => {}),
+        }
+      },
+      async forget() {},
+      async close() {},
+      async [Symbol.asyncDispose]() {},
+    }
+    return { events, ...hostSetup({}, executor) }
+  }
+
+  const program = (id: string, handlerPort: number): Deployment => {
+    const manifest = checkManifest({ id, path: `/${id}`, preload: true, handlerPort }, id)
+    const code = { folder: '/f', command: ['./x'], protocol: 'http', env: {}, reads: [] } as const
+    return { manifest, code: { kind: 'program', sha256: '0', ...code }, env: {} }
+  }
+
+  it('may get another id in one change, and take the port over', async () => {
+    const { host, events, states } = portSetup()
+    await host.deploy({ set: [program('a', 80)] })
+    expect(await host.deploy({ set: [program('b', 80)], remove: ['a'] })).toEqual([])
+    await settled()
+    expect(events).toEqual(['a has 80', 'b has 80'])
+    expect(await states()).toEqual({ 'b v1': 'Ready' })
+  })
+
+  it('may exchange their ports in one change', async () => {
+    const { host, events } = portSetup()
+    await host.deploy({ set: [program('a', 80), program('b', 81)] })
+    expect(await host.deploy({ set: [program('a', 81), program('b', 80)] })).toEqual([])
+    await settled()
+    expect(events.slice(2)).toEqual(['a has 81', 'b has 80'])
   })
 })
 

@@ -22,8 +22,12 @@ import { type Watched, watch } from '../helpers/watch.ts'
 /** A line of the log. */
 type Line = Readonly<Record<string, unknown>>
 
-/** A host on a fake clock with the real in-process executor behind it, whose instances can die. */
-export function hostSetup(config: ConfigInput = {}) {
+/**
+ * A host on a fake clock with the real in-process executor behind it, whose instances can die.
+ *
+ * @param other an executor that is there in its place
+ */
+export function hostSetup(config: ConfigInput = {}, other?: Executor) {
   const clock = new FakeClock()
   const lines: Line[] = []
   const log = createLogger({
@@ -37,7 +41,7 @@ export function hostSetup(config: ConfigInput = {}) {
     config: resolveConfig({ maxHeap: 0, ...config }, { env: {} }),
     log,
     metrics,
-    executor,
+    executor: other ?? executor,
     clock,
   })
   onTestFinished(() => metrics.close())
