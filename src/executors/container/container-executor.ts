@@ -296,7 +296,7 @@ export class ContainerExecutor implements Executor {
         log,
         clock: this.#clock,
         // It may have left anything behind: the next one starts from its image.
-        crashed: () => void this.#discard(container),
+        spoilt: () => void this.#discard(container),
       })
       this.#containers.add(container)
       return container

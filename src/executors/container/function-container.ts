@@ -27,8 +27,11 @@ export interface FunctionContainerOptions {
   readonly hasMemoryLimit: boolean
   readonly log: Logger
   readonly clock: Clock
-  /** Called when what runs in it, or is paused, has ended although nobody wanted it to. */
-  crashed(): void
+  /**
+   * Called when nobody is to use it any more: what runs in it, or is paused, has ended although nobody
+   * wanted it to, or could not be ended.
+   */
+  spoilt(): void
 }
 
 type ContainerState = ContainerFacts['State']
@@ -140,12 +143,19 @@ export class FunctionContainer {
    * Ends what runs in it at once.
    *
    * @param verdict what {@link ended} resolves with; default: what its exit code tells
+   * @throws FezzError when the engine does not do it
    */
   async kill(verdict?: InstanceExit): Promise<void> {
     const run = this.#run
     if (run === undefined || run.isOver) return
     if (verdict !== undefined) run.verdict ??= verdict
-    await this.#options.engine.kill(this.id)
+    try {
+      await this.#options.engine.kill(this.id)
+    } catch (error) {
+      // Whoever waits for its end gives up, and nobody would end it later.
+      this.#options.spoilt()
+      throw error
+    }
   }
 
   /** What the engine knows of it. */
@@ -223,7 +233,7 @@ export class FunctionContainer {
     this.#isPaused = false
     run.output.close()
     run.ended.resolve(run.verdict ?? this.#exitOf(state))
-    if (!run.isWanted) this.#options.crashed()
+    if (!run.isWanted) this.#options.spoilt()
   }
 
   /** How it ended; undefined when it is gone, or when nobody wants to know. */

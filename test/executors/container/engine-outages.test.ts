@@ -7,8 +7,11 @@ import { join } from 'node:path'
 import { Transform } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import { readEngineNote } from '../../../src/executors/engine-note.ts'
+import { abortRequest, toIncoming } from '../../../src/http/web/incoming-request.ts'
+import { artifactOf } from '../../contract/executor-artifacts.ts'
+import { testImage } from '../../services/images.ts'
 import { hasPodman, podmanService } from '../../services/podman-service.ts'
-import { call } from '../http/http-setup.ts'
+import { call, context } from '../http/http-setup.ts'
 import { Containers } from './container-setup.ts'
 
 /** The engine behind a socket of its own, on which it can be frozen, or be gone for a while. */
@@ -134,6 +137,23 @@ describe.skipIf(!(await hasPodman()))('an engine', { timeout: 60_000 }, () => {
     await instance.unload()
     await containers.executor.forget(deployment)
     expect(await containers.list()).toHaveLength(1)
+    await outages.comeBack()
+    await expect.poll(() => containers.list(), { timeout: 15_000 }).toEqual([])
+  })
+
+  it('that is away when a stuck function is to be ended ends it when it is back', async () => {
+    await using outages = await Outages.open()
+    const { socketPath } = outages
+    await using containers = await Containers.open({ engine: { socketPath } })
+    const image = await testImage(await podmanService(), 'node')
+    const code = await artifactOf('Spinning')
+    const instance = await containers.executor.load({ ...containers.function({}, image), code })
+    const request = toIncoming(new Request('http://a.test/spin'))
+    const answer = (async () => instance.fetch(request, context))().catch(error => error)
+    await outages.leave()
+    abortRequest(request, new DOMException('too late', 'TimeoutError'))
+    await answer
+    await instance.exited
     await outages.comeBack()
     await expect.poll(() => containers.list(), { timeout: 15_000 }).toEqual([])
   })
