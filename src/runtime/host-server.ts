@@ -20,7 +20,7 @@ import {
 import type { DeploymentFailure } from './deployments.ts'
 import { hostExecutors } from './executors.ts'
 import { Host } from './host.ts'
-import { ceilingRefusal } from './limits.ts'
+import { ceilingRefusal, completeDeployment } from './limits.ts'
 import { onSignals, onUncaught } from './signals.ts'
 import { type HostTotals, systemPaths } from './system-endpoints.ts'
 
@@ -277,9 +277,11 @@ export class HostServer implements AsyncDisposable {
 
   #executorRefusal(found: DeployableFunction): FezzError | undefined {
     try {
-      executorKindOf(found, this.config.executor)
+      // With what the host decides for it, which may be what it cannot run with.
+      const complete = completeDeployment(this.deploymentOf(found), this.config)
+      executorKindOf(complete, this.config.executor)
       // Each worker loads its own.
-      const port = ownPortOf(found)
+      const port = ownPortOf(complete)
       if (this.#role.worker === undefined || port === undefined) return undefined
       return new FezzError(
         'INVALID_MANIFEST',

@@ -123,19 +123,22 @@ describe('a ceiling', () => {
     expect(ceilingRefusal(manifestOf(declared), resolveConfig(config))).toBeUndefined()
   })
 
-  it('is a problem of that function alone', async () => {
-    const config = { logLevel: 'silent', maxFunctionTimeout: '1s' } as const
-    await using server = new HostServer(config, { env: {} })
+  it.each<[string, Partial<ManifestInput>, Code, ConfigInput]>([
+    ['ceiling', { timeout: '2s' }, LIVE, { maxFunctionTimeout: '1s' }],
+    ['default', { executor: 'thread' }, ARTIFACT, { functionMemory: '8MiB' }],
+  ])('or a %s that it cannot run with is a problem of that function alone', async (...given) => {
+    const [, declared, own, config] = given
+    await using server = new HostServer({ logLevel: 'silent', ...config }, { env: {} })
     const answer = () => new Response('ok')
     const code: Code = { kind: 'live', value: answer, webTypes: 'platform' }
     const failures = await server.deploy({
       set: [
-        { manifest: manifestOf({ path: '/slow', id: 'slow', timeout: '2s' }), code },
+        { manifest: manifestOf({ path: '/bad', id: 'bad', ...declared }), code: own },
         { manifest: manifestOf({ path: '/f' }), code },
       ],
     })
-    expect(failures).toMatchObject([{ id: 'slow', error: { code: 'INVALID_MANIFEST' } }])
-    expect((await server.fetch(new Request('http://h/slow'))).status).toBe(404)
+    expect(failures).toMatchObject([{ id: 'bad', error: { code: 'INVALID_MANIFEST' } }])
+    expect((await server.fetch(new Request('http://h/bad'))).status).toBe(404)
     expect(await (await server.fetch(new Request('http://h/f'))).text()).toBe('ok')
   })
 })
