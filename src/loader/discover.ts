@@ -32,9 +32,9 @@ export interface Found extends Entry {
  * What is behind a path. A source file is itself. A folder with a fezz.json is one function, and so
  * is one that has an `index.*`, or a package.json whose `main` exists. Any other folder holds
  * functions: its source files, and those of its folders that are one function; also those that only
- * the markers of a runtime make one, such as go.mod. Such a folder, named itself, is one function too
- * unless it has source files; with a start script, unless it starts none of its files. Skipped are names with a leading `_` or `.`,
- * tests (`*.test.*`, `*.spec.*`), declarations and node_modules.
+ * the markers of a runtime make one, such as go.mod. Such a folder, named itself, is one function if it
+ * has no source files, or a start script that is Node with one of them. Skipped are names with a leading
+ * `_` or `.`, tests (`*.test.*`, `*.spec.*`), declarations and node_modules.
  *
  * @param path absolute, or relative to the working directory
  * @returns in the order of their names
