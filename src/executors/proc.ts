@@ -102,6 +102,20 @@ function survivesExec(descriptor: number): boolean {
   }
 }
 
+/**
+ * Numbers of the capabilities that whatever this process starts has too, though it is not root: as
+ * systemd's AmbientCapabilities gives them (capabilities(7)).
+ */
+export function ambientCapabilities(): number[] {
+  try {
+    const status = readFileSync('/proc/self/status', 'latin1')
+    const bits = BigInt(`0x${/^CapAmb:\s*([\da-f]+)$/m.exec(status)?.[1] ?? '0'}`)
+    return Array.from({ length: 64 }, (_, bit) => bit).filter(bit => (bits >> BigInt(bit)) & 1n)
+  } catch {
+    return []
+  }
+}
+
 /** SIGKILL for `target`, a pid or minus a process group. Whoever is gone already is no error. */
 export function killNow(target: number): void {
   try {

@@ -12,5 +12,7 @@ export interface ContainedWorld {
   readonly tools: Tools
   /** File descriptors that the host was started with, and that are not for what it starts. */
   readonly inherited: readonly number[]
+  /** Capabilities that the host was given to pass on, and that are not for what it starts either. */
+  readonly ambient: readonly number[]
   readonly clock: Clock
 }

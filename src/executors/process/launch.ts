@@ -47,7 +47,7 @@ export type CommandLine = readonly [program: string, ...args: string[]]
  */
 export function commandLine(
   launch: Launch,
-  { tools, cgroups }: Pick<ContainedWorld, 'tools' | 'cgroups'>,
+  { tools, cgroups, ambient }: Pick<ContainedWorld, 'tools' | 'cgroups' | 'ambient'>,
 ): CommandLine {
   const { limits, user, sandboxing, reads, folder, cwd, network } = launch
   const own = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
@@ -62,7 +62,7 @@ export function commandLine(
     // An end without a line: the host has died.
     `read -r FEZZ_ADMITTED || exit; ${script}exec "$@"`,
     'fezz',
-    ...tied(tools),
+    ...tied(tools, ambient),
     ...prefix,
     ...sandboxPrefix(sandboxing, plan, tools),
     ...steered(launch.env),
@@ -81,7 +81,19 @@ function steered(env: Environment): readonly string[] {
   return own.length === 0 ? [] : ['/usr/bin/env', ...own.map(([name, value]) => `${name}=${value}`)]
 }
 
-/** What has the system kill it when the host dies, where that can be had. */
-function tied({ setpriv }: Tools): readonly string[] {
-  return setpriv === undefined ? [] : [setpriv, '--pdeathsig', 'KILL', '--']
+/**
+ * What has the system kill it when the host dies, where that can be had; and takes from it what the
+ * host may do beyond its user, with which bubblewrap would not start either.
+ */
+function tied({ setpriv }: Tools, ambient: readonly number[]): readonly string[] {
+  if (setpriv === undefined) return []
+  // What is not inheritable is not ambient. Named one by one: an older setpriv refuses `-all`.
+  const dropped = ambient.map(capability => `-cap_${capability}`).join()
+  return [
+    setpriv,
+    '--pdeathsig',
+    'KILL',
+    ...(dropped === '' ? [] : [`--inh-caps=${dropped}`]),
+    '--',
+  ]
 }

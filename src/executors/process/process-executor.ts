@@ -6,7 +6,7 @@ import { Cgroups } from '../cgroups.ts'
 import { type ArtifactDeployment, RemoteInstance } from '../channel/remote-instance.ts'
 import type { Executor } from '../executor.ts'
 import { OutputLog } from '../output-log.ts'
-import { inheritedDescriptors } from '../proc.ts'
+import { ambientCapabilities, inheritedDescriptors } from '../proc.ts'
 import type { RunFolder } from '../run-folder.ts'
 import { BootstrapInstance } from './bootstrap-instance.ts'
 import { ContainedProcess } from './contained-process.ts'
@@ -86,6 +86,7 @@ export class ProcessExecutor implements Executor {
       watch: new ProcessWatch(clock),
       tools: options.tools ?? findTools(),
       inherited: inheritedDescriptors().filter(descriptor => descriptor < ownOpenFiles()),
+      ambient: ambientCapabilities(),
       clock,
     }
     this.#sandboxes = new SandboxCheck(this.#world)

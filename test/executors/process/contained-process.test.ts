@@ -4,6 +4,7 @@ import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { findTools } from '../../../src/executors/process/tools.ts'
 import { withoutFezzVariables } from './clean-variables.ts'
 import { inNewFolder } from './setup.ts'
 
@@ -31,3 +32,25 @@ describe('a process', () => {
     expect(result.left).toEqual([])
   })
 })
+
+const isRoot = process.getuid?.() === 0
+const { setpriv } = findTools()
+
+describe.skipIf(!isRoot || setpriv === undefined)(
+  'a process of a host with ambient capabilities',
+  () => {
+    // A root without its powers is to capabilities what any other user is, and may read this checkout.
+    const GIVEN = ['--securebits=+noroot', '--inh-caps=+cap_10', '--ambient-caps=+cap_10']
+
+    it('has none of them', async () => {
+      const script = join(import.meta.dirname, 'capabilities-script.ts')
+      const args = [...GIVEN, '--', process.execPath, script, inNewFolder()]
+      const host = spawn(setpriv as string, args, {
+        env: withoutFezzVariables(),
+        stdio: ['ignore', 'pipe', 'inherit'],
+      })
+      const [output] = await Promise.all([text(host.stdout!), once(host, 'exit')])
+      expect(output).toMatch(/^CapEff:\s+0{16}$/m)
+    })
+  },
+)
