@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
 import { promisify, stripVTControlCharacters } from 'node:util'
@@ -229,3 +229,52 @@ it.skipIf(!isTooOld)(
     expect(code).toBe(1)
   },
 )
+
+describe('compiled code is kept', () => {
+  const name = `fezz-compiled-${process.getuid?.() ?? 'user'}`
+
+  /** Runs a command whose temporary files go to `TMPDIR`. */
+  const run = async (TMPDIR: string) => {
+    const { code } = await runCli(['--version'], { env: { TMPDIR } })
+    expect(code).toBe(0)
+  }
+
+  it('where nobody else can put any', async () => {
+    const temporary = await temporaryFolder()
+    await run(temporary)
+    expect(await readdir(temporary)).toEqual([name])
+    expect((await stat(join(temporary, name))).mode & 0o777).toBe(0o700)
+    expect(await readdir(join(temporary, name))).toHaveLength(1)
+  })
+
+  it.each([
+    {
+      where: 'in a folder that others can write to',
+      make: async (folder: string) => {
+        await mkdir(folder)
+        await chmod(folder, 0o777)
+      },
+    },
+    {
+      where: 'behind a link',
+      make: async (folder: string) => symlink(await temporaryFolder(), folder),
+    },
+    ...(process.getuid?.() === 0
+      ? [
+          {
+            where: 'in a folder of somebody else',
+            make: async (folder: string) => {
+              await mkdir(folder)
+              await chown(folder, 65534, 65534)
+            },
+          },
+        ]
+      : []),
+  ])('never $where', async ({ make }) => {
+    const temporary = await temporaryFolder()
+    const folder = join(temporary, name)
+    await make(folder)
+    await run(temporary)
+    expect(await readdir(folder)).toEqual([])
+  })
+})
