@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { accessSync, constants, existsSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { FezzError } from '../../errors.ts'
@@ -12,9 +12,14 @@ export type EngineAddress =
 
 /**
  * Where an engine is to be expected when nobody says it: at `DOCKER_HOST`, else the first socket
- * that is there of Docker's and podman's, else Docker's.
+ * of Docker's and podman's that this user may open, else the first that is there, else Docker's.
+ *
+ * @param mayOpen whether a socket is there and may be connected to
  */
-export function findEngine(env: Readonly<Record<string, string | undefined>>): EngineAddress {
+export function findEngine(
+  env: Readonly<Record<string, string | undefined>>,
+  mayOpen: (path: string) => boolean = isWritable,
+): EngineAddress {
   if (env['DOCKER_HOST']) return 'environment'
   const runtime = env['XDG_RUNTIME_DIR']
   const docker = '/var/run/docker.sock'
@@ -24,7 +29,19 @@ export function findEngine(env: Readonly<Record<string, string | undefined>>): E
     '/run/podman/podman.sock',
     ...(runtime === undefined ? [] : [join(runtime, 'podman/podman.sock')]),
   ]
-  return { socketPath: sockets.find(path => existsSync(path)) ?? docker }
+  // Docker's own is closed to most users, who may have podman without root beside it.
+  const found = sockets.find(mayOpen) ?? sockets.find(path => existsSync(path))
+  return { socketPath: found ?? docker }
+}
+
+/** What it takes to connect to a socket, unix(7). */
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /**

@@ -4,12 +4,13 @@ import { FezzError } from '../../errors.ts'
 const UNREACHABLE: ReadonlySet<unknown> = new Set([
   'ECONNREFUSED',
   'ENOENT',
-  'EACCES',
-  'EPERM',
   'ENOTFOUND',
   'EHOSTUNREACH',
   'ETIMEDOUT',
 ])
+
+/** With which it fails to one that is not for this user. */
+const CLOSED: ReadonlySet<unknown> = new Set(['EACCES', 'EPERM'])
 
 /** The HTTP status with which the engine has refused a call; undefined when it was not reached. */
 export function statusOf(error: unknown): number | undefined {
@@ -40,8 +41,14 @@ export function engineMessage(error: unknown): string {
 export function engineError(error: unknown, what: string, where: string): FezzError {
   if (error instanceof FezzError) return error
   const { code } = (error ?? {}) as { readonly code?: unknown }
-  const message = UNREACHABLE.has(code)
+  return new FezzError('FUNCTION_LOAD_FAILED', describe(error, code, what, where), { cause: error })
+}
+
+function describe(error: unknown, code: unknown, what: string, where: string): string {
+  if (CLOSED.has(code)) {
+    return `the user of the host may not open the container engine's socket ${where} (${code}); add the user to the group that it belongs to, or set containerEngine to one of the user's own`
+  }
+  return UNREACHABLE.has(code)
     ? `no container engine answers at ${where} (${code}); start Docker or podman's service, or set containerEngine to where it listens`
     : `the container engine could not ${what}: ${engineMessage(error)}`
-  return new FezzError('FUNCTION_LOAD_FAILED', message, { cause: error })
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { ContainerFacts } from '../../../src/executors/container/engine.ts'
 import { findEngine } from '../../../src/executors/container/engine-address.ts'
+import { engineError } from '../../../src/executors/container/engine-error.ts'
 import { Reach } from '../../../src/executors/container/reach.ts'
 
 const facts = (address: string, port: string) =>
@@ -52,5 +53,19 @@ describe('the engine', () => {
   it('is at DOCKER_HOST when that is set, else at a socket', () => {
     expect(findEngine({ DOCKER_HOST: 'tcp://127.0.0.1:2375' })).toBe('environment')
     expect(findEngine({})).toMatchObject({ socketPath: expect.stringMatching(/\.sock$/) })
+  })
+
+  it("is the user's own podman where the machine's Docker is closed to the user", () => {
+    const env = { XDG_RUNTIME_DIR: '/run/user/1000' }
+    const own = '/run/user/1000/podman/podman.sock'
+    expect(findEngine(env, path => path === own)).toEqual({ socketPath: own })
+    expect(findEngine(env, () => true)).toEqual({ socketPath: '/var/run/docker.sock' })
+  })
+
+  it('that is closed to the user is not said to be missing', () => {
+    const error = Object.assign(new Error('connect EACCES'), { code: 'EACCES' })
+    const { message } = engineError(error, 'list containers', '/var/run/docker.sock')
+    expect(message).toMatch(/^the user of the host may not open .*\/var\/run\/docker.sock/)
+    expect(message).not.toContain('start Docker')
   })
 })
