@@ -1,7 +1,7 @@
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, openSync, writeFileSync } from 'node:fs'
-import { setPriority } from 'node:os'
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { getPriority, setPriority } from 'node:os'
 import type { Duplex, Readable } from 'node:stream'
 import type { InstanceExit } from '../../function/contract.ts'
 import type { Cgroup } from '../cgroup.ts'
@@ -25,9 +25,10 @@ export interface ProcessEnd {
 }
 
 const TAIL_CHARS = 4096
-/** Below the host, so that it can always answer. */
+/** How far below the host, so that it can always answer. */
 const NICENESS = 5
-/** When the machine runs out of memory, it is to take these first. */
+const MAX_NICENESS = 19
+/** At least: when the machine runs out of memory, it is to take these first. */
 const OOM_SCORE = 800
 const PIPE_GRACE_MS = 1000
 /** That a spawn takes for a moment: both ends of four pipes, and what tells whether it went well. */
@@ -166,12 +167,7 @@ export class ContainedProcess {
     if (pid === undefined) return
     this.folder.record(pid, this.#cgroup.folders)
     this.#cgroup.add(pid)
-    try {
-      setPriority(pid, NICENESS)
-      writeFileSync(`/proc/${pid}/oom_score_adj`, String(OOM_SCORE))
-    } catch {
-      // Wishes, not limits.
-    }
+    putBehind(pid)
     this.#watch(limits)
   }
 
@@ -291,6 +287,17 @@ function spawnWaiting(launch: Launch, world: ContainedWorld): ChildProcess {
   if (child.stdout) return child
   child.on('error', () => {})
   throw new Error(NO_DESCRIPTORS)
+}
+
+/** Has the host come before process `pid`, wherever it stands itself. These are wishes, not limits. */
+function putBehind(pid: number): void {
+  try {
+    setPriority(pid, Math.min(getPriority() + NICENESS, MAX_NICENESS))
+  } catch {}
+  try {
+    const own = Number(readFileSync('/proc/self/oom_score_adj', 'latin1'))
+    writeFileSync(`/proc/${pid}/oom_score_adj`, String(Math.max(own, OOM_SCORE)))
+  } catch {}
 }
 
 /** Whether there is room for a spawn. One that fails for want of it loses what it has had (Node 26). */

@@ -4,17 +4,15 @@ import type { FunctionContext } from '../../../src/function/contract.ts'
 import { checkManifest } from '../../../src/function/manifest-schema.ts'
 import { createLogger } from '../../../src/telemetry/logger.ts'
 
-// A host that prints the capabilities of a program that it runs.
+// A host that runs a line of shell as a program, once, and prints what that has printed.
 
-const SHOW = 'grep ^CapEff: /proc/self/status'
-
-const [, , folder = ''] = process.argv
+const [, , folder = '', line = ''] = process.argv
 const log = createLogger({ level: 'silent' })
 const runFolder = await RunFolder.open({ folder, log })
 const executor = new ProcessExecutor({ log, runFolder, warm: 0 })
 const manifest = checkManifest({ id: 'program', version: 'v1' }, 'program')
 const program = { kind: 'program', sha256: '', folder, env: {}, reads: [] } as const
-const code = { ...program, command: ['sh', '-c', SHOW], protocol: 'bootstrap' } as const
+const code = { ...program, command: ['sh', '-c', line], protocol: 'bootstrap' } as const
 const instance = await executor.load({ manifest, code, env: {} })
 const answer = await instance.fetch(new Request('http://localhost/'), {} as FunctionContext)
 process.stdout.write(await answer.text())
