@@ -55,11 +55,14 @@ export class Cgroups {
   static open(options: CgroupsOptions = {}): Cgroups {
     const { root = '/sys/fs/cgroup', membership = '/proc/self/cgroup', parent } = options
     const folders = groupsOf(membership).flatMap(({ controllers, path }) => {
-      if (parent === undefined && path !== '/' && !isOwned(join(root, path))) return []
       const within = parent ?? path
-      return controllers.length === 0
-        ? divideUnified(join(root, within))
-        : controllers.flatMap(controller => divide(join(root, controller, within), controller))
+      const isOurs = (group: string) => parent !== undefined || path === '/' || isOwned(group)
+      // With v1 each controller has a hierarchy of its own.
+      return (controllers.length === 0 ? [undefined] : controllers).flatMap(controller => {
+        const group = join(root, controller ?? '', within)
+        if (!isOurs(group)) return []
+        return controller === undefined ? divideUnified(group) : divide(group, controller)
+      })
     })
     for (const { folder } of folders) removeOfDeadHosts(folder)
     return new Cgroups(folders)

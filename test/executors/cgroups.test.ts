@@ -101,6 +101,18 @@ describe('control groups', () => {
     expect(existsSync(join(root, 'memory/other/manager/fezz'))).toBe(false)
   })
 
+  it.skipIf(process.getuid?.() === 0)('are made in the one that the host is in and owns', () => {
+    put('memory/mine', { 'cgroup.procs': '' })
+    const enabled = { 'cgroup.controllers': 'pids', 'cgroup.subtree_control': '+pids' }
+    put('own', enabled)
+    put('own/fezz', enabled)
+    const cgroups = open('4:memory:/mine\n0::/own\n')
+    expect(cgroups.create('a', LIMITS).folders).toEqual([
+      join(root, 'memory/mine/fezz/a'),
+      join(root, 'own/fezz/a'),
+    ])
+  })
+
   it('are made in the one that was named', () => {
     put('memory/mine', { 'cgroup.procs': '' })
     const cgroups = open('4:memory:/elsewhere\n', '/mine')
