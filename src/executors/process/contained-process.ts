@@ -235,8 +235,10 @@ export class ContainedProcess {
 
   #describe(failure: Error | undefined): ProcessEnd {
     const { exitCode: code, signalCode: signal } = this.#child
-    // One that was ending by itself when it was killed has ended by itself.
-    const wasKilled = signal === 'SIGKILL' && this.#verdict !== undefined
+    // One that was ending by itself when it was killed has ended by itself. So has one that the system
+    // killed for its memory: its channel breaks, and the host ends it, before the host hears of that.
+    const wasKilled =
+      signal === 'SIGKILL' && this.#verdict !== undefined && this.#cgroup.outOfMemoryKills() === 0
     const verdict = wasKilled ? this.#verdict! : this.#infer(code, signal)
     const how = failure?.message ?? (signal === null ? `exit code ${code}` : `signal ${signal}`)
     const why = [verdict.why, how].filter(text => text !== '').join('; ')

@@ -1,13 +1,15 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readdirSync, writeFileSync } from 'node:fs'
 import { getPriority } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { Cgroups } from '../../../src/executors/cgroups.ts'
 import { findTools } from '../../../src/executors/process/tools.ts'
+import { checkManifest } from '../../../src/function/manifest-schema.ts'
 import { withoutFezzVariables } from './clean-variables.ts'
-import { inNewFolder } from './setup.ts'
+import { artifactOf, call, inNewFolder, ProcessWorld } from './setup.ts'
 
 describe('a process', () => {
   let result: { found: string; failures: number; left: string[] }
@@ -75,5 +77,27 @@ describe('a process of a host that itself comes after others', () => {
       .map(Number)
     expect(own).toBe(Math.min(getPriority() + 15, 19))
     expect(oomScore).toBe(900)
+  })
+})
+
+describe('a process that the system kills for its memory', () => {
+  it('is told to have had no more, though its channel breaks before it has ended', async () => {
+    const root = inNewFolder()
+    mkdirSync(join(root, 'memory'))
+    writeFileSync(join(root, 'memory/cgroup.procs'), '')
+    writeFileSync(join(root, 'membership'), '4:memory:/\n')
+    const cgroups = Cgroups.open({ root, membership: join(root, 'membership') })
+    await using world = await ProcessWorld.open({ cgroups })
+    const source = `import { closeSync } from 'node:fs'
+      export default () => { closeSync(3); return new Promise(() => {}) }`
+    const manifest = checkManifest({ id: 'hungry', version: 'v1', memory: '1GiB' }, 'test')
+    const deployment = { manifest, code: await artifactOf(source), env: {} }
+    const instance = await world.executor.load(deployment)
+    // As the kernel counts it, before anything else is to be seen of the kill.
+    for (const group of readdirSync(join(root, 'memory/fezz'))) {
+      writeFileSync(join(root, 'memory/fezz', group, 'memory.oom_control'), 'oom_kill 1\n')
+    }
+    await Promise.allSettled([call(instance)])
+    expect(await instance.exited).toMatchObject({ reason: 'out-of-memory' })
   })
 })
