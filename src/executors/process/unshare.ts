@@ -60,14 +60,15 @@ export function unsharePrefix(plan: SandboxPlan, tools: Tools): string[] {
 /**
  * Makes read-only what is mounted in `root` but for /tmp, /proc and /dev: also what the machine has
  * mounted within a tree that is shown, which a remount of the tree itself leaves as it was. In a shell
- * of its own, whose variables are not the function's. Fields: proc_pid_mountinfo(5).
+ * of its own, whose variables are not the function's. What another mount hides, or the function's user
+ * cannot reach, is out of the function's reach too. Fields: proc_pid_mountinfo(5).
  */
 function sealAll(root: string): string {
   const own = ['tmp/', 'proc/*', 'dev/*'].map(name => `${quote(`${root}/`)}${name}`).join('|')
   const steps = [
     // Spaces are written as \040.
     'case "$point" in *\\\\*) point=$(printf %b "$point");; esac',
-    `case "$point/" in ${own}) ;; ${quote(`${root}/`)}?*) mount -o "remount,bind,$options,ro,nosuid,nodev" "$point";; esac`,
+    `case "$point/" in ${own}) ;; ${quote(`${root}/`)}?*) [ ! -e "$point" ] || mount -o "remount,bind,$options,ro,nosuid,nodev" "$point";; esac`,
   ]
   return `( while read -r _ _ _ _ point options _; do ${steps.join('; ')}; done < /proc/self/mountinfo )`
 }

@@ -129,6 +129,27 @@ describe.each([
       },
     )
 
+    it.skipIf(!isRoot).each([
+      ['another hides', `${MOUNT}; ( set -- "\${1%/*}"; ${MOUNT} )`, 'umount "$1"'],
+      ['its user cannot reach', `${MOUNT}; chmod 700 "\${1%/*}"`, 'chmod 755 "$1"'],
+    ])(
+      'runs where something is mounted within such a folder that %s',
+      async (_what, mount, undo) => {
+        const deployment = world.deployment(
+          { ...script('echo fine'), files: { 'outer/inner/x': '' } },
+          { sandbox: 'namespaces', ...declared },
+        )
+        const outer = join((deployment.code as ProgramCode).folder, 'outer')
+        execFileSync('sh', ['-c', mount, 'sh', join(outer, 'inner')])
+        try {
+          const instance = await world.executor.load(deployment)
+          expect(await (await call(instance)).text()).toBe('fine\n')
+        } finally {
+          execFileSync('sh', ['-c', `${undo}; umount "$1/inner"`, 'sh', outer])
+        }
+      },
+    )
+
     it('has no capabilities to get out again', async () => {
       const status = await output('grep -E "CapEff|NoNewPrivs" /proc/self/status')
       expect(status).toMatch(/CapEff:\s+0{16}/)
