@@ -63,7 +63,7 @@ export class RunFolder implements AsyncDisposable {
     if (Buffer.byteLength(socket) > MAX_SOCKET_PATH_BYTES) {
       throw new FezzError(
         'INVALID_CONFIG',
-        `the run folder ${base} is too deep for the paths of sockets; choose a shorter one`,
+        `the run folder ${base} is too deep for the paths of sockets; choose a shorter runDir`,
       )
     }
     mkdirSync(folder.path, { mode: MODE_PRIVATE })
@@ -115,13 +115,16 @@ function makeBase(base: string): void {
     const found = lstatSync(base)
     // Where everybody may write, somebody else may have been here first.
     if (!found.isDirectory() || (process.getuid?.() ?? found.uid) !== found.uid) {
-      throw new FezzError('INVALID_CONFIG', `the run folder ${base} belongs to somebody else`)
+      throw new FezzError(
+        'INVALID_CONFIG',
+        `the run folder ${base} belongs to somebody else; choose another runDir`,
+      )
     }
     if ((found.mode & 0o066) !== 0) chmodSync(base, MODE_PRIVATE)
   } catch (cause) {
     if (cause instanceof FezzError) throw cause
     const { code } = cause as NodeJS.ErrnoException
-    const message = `the run folder ${base} cannot be made (${code}); choose another`
+    const message = `the run folder ${base} cannot be made (${code}); choose another runDir`
     throw new FezzError('INVALID_CONFIG', message, { cause })
   }
 }

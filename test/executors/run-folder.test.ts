@@ -55,7 +55,9 @@ describe('a run folder', () => {
   ])('is refused where it would be %s', async (_name, path, message) => {
     await expect(RunFolder.open({ folder: path(), log })).rejects.toMatchObject({
       code: 'INVALID_CONFIG',
-      message: expect.stringContaining(message),
+      message: expect.stringMatching(
+        new RegExp(`${message}.*; choose (?:another|a shorter) runDir$`),
+      ),
     })
   })
 
