@@ -4,7 +4,10 @@
 export interface Clock {
   /** Milliseconds on a clock that never goes back; only differences mean anything. */
   now(): number
-  /** Runs `callback` once after `delayMs`; never keeps the process alive by itself. */
+  /**
+   * Runs `callback` once after `delayMs`, soon where that is less than nothing; never keeps the
+   * process alive by itself.
+   */
   setTimer(callback: () => void, delayMs: number): Timer
 }
 
@@ -18,7 +21,8 @@ export interface Timer {
 export const systemClock: Clock = {
   now: () => performance.now(),
   setTimer(callback, delayMs) {
-    const handle = setTimeout(callback, delayMs)
+    // What is due already is usual here, and Node prints a warning of less than no delay.
+    const handle = setTimeout(callback, Math.max(0, delayMs))
     handle.unref()
     return { cancel: () => clearTimeout(handle) }
   },
