@@ -41,8 +41,29 @@ export interface Found extends Entry {
  * @throws FezzError `BUILD_FAILED` when there is none
  */
 export async function findFunctions(path: string, runtimes: Runtimes): Promise<Found[]> {
-  const all = await foundAt(resolve(path), runtimes)
-  return Promise.all(all.map(async found => ({ ...found, file: await realpath(found.file) })))
+  const found = await foundAt(resolve(path), runtimes)
+  const all = await Promise.all(found.map(one => unlessGone(resolved(one))))
+  return all.filter(one => one !== undefined)
+}
+
+async function resolved(found: Found): Promise<Found> {
+  return { ...found, file: await realpath(found.file) }
+}
+
+/** Of what a folder had when it was listed. It may go at any moment, and takes no other along. */
+const GONE: ReadonlySet<unknown> = new Set(['ENOENT', 'ENOTDIR'])
+/** A lost+found on a volume is nobody's function, and nobody may look into it. */
+const CLOSED: ReadonlySet<unknown> = new Set(['EACCES', 'EPERM'])
+
+/** What `look` finds; nothing where what it looks at has gone meanwhile, or is closed to us. */
+async function unlessGone<T>(look: Promise<T>): Promise<T | undefined> {
+  try {
+    return await look
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (GONE.has(code) || CLOSED.has(code)) return undefined
+    throw error
+  }
 }
 
 async function foundAt(place: string, runtimes: Runtimes): Promise<Found[]> {
@@ -72,19 +93,19 @@ async function foundIn(folder: string, runtimes?: Runtimes): Promise<Found[]> {
     .filter(name => !NOT_A_FUNCTION.test(name))
     .sort()
     .map(name => join(folder, name))
-  const all = await Promise.all(
-    children.map(async child => {
-      // stat, not the folder's own word for it: a symbolic link is what it points to.
-      const found = await stat(child).catch(() => undefined)
-      if (!found?.isDirectory()) {
-        return found?.isFile() && SOURCE.test(child) ? foundFile(child) : undefined
-      }
-      const own = (await declaredFolder(child)) ?? (await projectIn(child))
-      if (own !== undefined) return own
-      return (await runtimes?.isProgram(child)) ? folderAt(child) : undefined
-    }),
-  )
+  const all = await Promise.all(children.map(child => unlessGone(childAt(child, runtimes))))
   return all.filter(found => found !== undefined)
+}
+
+async function childAt(child: string, runtimes?: Runtimes): Promise<Found | undefined> {
+  // stat, not the folder's own word for it: a symbolic link is what it points to.
+  const found = await stat(child).catch(() => undefined)
+  if (!found?.isDirectory()) {
+    return found?.isFile() && SOURCE.test(child) ? foundFile(child) : undefined
+  }
+  const own = (await declaredFolder(child)) ?? (await projectIn(child))
+  if (own !== undefined) return own
+  return (await runtimes?.isProgram(child)) ? folderAt(child) : undefined
 }
 
 function foundFile(file: string): Found {
