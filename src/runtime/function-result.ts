@@ -1,4 +1,5 @@
 import { FezzError } from '../errors.ts'
+import { hasLeft, type IncomingRequest } from '../http/web/incoming-request.ts'
 import type { HostedFunction } from './hosted-function.ts'
 
 /** Whether `value` will be known later. Asking may run code of the function. */
@@ -19,6 +20,19 @@ export function speaksForItself(
     if (!(cause instanceof FezzError)) return false
     const { status, code } = cause
     return status < 500 || code === 'INSTANCE_EXITED' || (code === 'BAD_RESPONSE' && !isInProcess)
+  } catch {
+    // A Proxy may throw when it is looked at.
+    return false
+  }
+}
+
+/**
+ * Whether a function gave up because its client has left: what it was told by `signal` it hands back
+ * as its own failure, and so do the executors of programs. It has done nothing wrong.
+ */
+export function gaveUpForClient(cause: unknown, request: IncomingRequest): boolean {
+  try {
+    return (cause as Error | null | undefined)?.name === 'AbortError' && hasLeft(request)
   } catch {
     // A Proxy may throw when it is looked at.
     return false

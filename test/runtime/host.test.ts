@@ -5,6 +5,7 @@ import type { ArtifactCode, FunctionContext } from '../../src/function/contract.
 import { FezzResponse } from '../../src/http/web/fezz-response.ts'
 import { onBodySettled } from '../../src/http/web/outgoing.ts'
 import type { FastResponse } from '../../src/http/web/response.ts'
+import { settled } from '../helpers/fake-clock.ts'
 import { AT_REST, functionOf, hostSetup, openStream, Stage } from './host-setup.ts'
 
 const hello = () => FezzResponse.text('hello')
@@ -170,6 +171,32 @@ describe('a failure of the function', () => {
     })
     expect(counters(slot())).toEqual(AT_REST)
     expect(host.inFlight).toBe(0)
+  })
+
+  it('that its client has left is none of its own: it is counted, and no error in the log', async () => {
+    const { request, lines, metrics, slot, counters } = await serving(
+      (_, { signal }) =>
+        new Promise((_, reject) =>
+          signal.addEventListener('abort', () => reject(signal.reason as Error)),
+        ),
+    )
+    const client = new AbortController()
+    const answer = request('/f', { signal: client.signal })
+    await settled()
+    client.abort()
+    await settled()
+    expect(answer.value?.status).toBe(499)
+    expect(lines.filter(({ level }) => level === 'error')).toEqual([])
+    expect([...metrics.forFunction('f').errors]).toEqual([['CLIENT_CLOSED', 1]])
+    expect(counters(slot())).toEqual(AT_REST)
+  })
+
+  it('by an abort of its own is one, while its client still waits', async () => {
+    const { fetch } = await serving(async () => {
+      throw new DOMException('of its own', 'AbortError')
+    })
+    const response = await fetch('/f', { signal: new AbortController().signal })
+    expect(await response.json()).toMatchObject({ status: 500, code: 'FUNCTION_ERROR' })
   })
 
   it('leaves its message and stack in the log', async () => {

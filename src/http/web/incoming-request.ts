@@ -177,6 +177,15 @@ export const abortRequest = friends.abortRequest
  */
 export const onRequestAbort = friends.onRequestAbort
 
+/** Whether the client of `request` has left before its response was complete. */
+export function hasLeft(request: IncomingRequest): boolean {
+  let left = false
+  sourceOf(request).onAbort(() => {
+    left = true
+  })
+  return left
+}
+
 /**
  * `request` itself when it is an {@link IncomingRequest}, else one around it: how a platform
  * Request enters `server.fetch()`.
