@@ -46,6 +46,8 @@ export class Loader {
   readonly #log: Logger
   #folders: Promise<FolderLoader> | undefined
   #watchList: ReadonlyMap<string, readonly string[]> = new Map()
+  /** What each path of the last {@link load} has led to. */
+  #found: ReadonlyMap<string, readonly Found[]> = new Map()
 
   constructor({ cacheDir, log, runtimesDir, manifestDeadlineMs }: LoaderOptions) {
     this.#cacheDir = resolve(cacheDir)
@@ -65,7 +67,8 @@ export class Loader {
   }
 
   /**
-   * Loads every function behind the paths. What is wrong with one file does not hide the others.
+   * Loads every function behind the paths. What is wrong with one file does not hide the others, and
+   * a folder that cannot be read for now is taken to have what it had at the last call.
    *
    * @param paths files and folders, see {@link findFunctions}
    */
@@ -89,15 +92,19 @@ export class Loader {
   }
 
   async #find(paths: readonly string[], errors: FezzError[]): Promise<Found[]> {
-    const all = new Map<string, Found>()
+    const byPath = new Map<string, readonly Found[]>()
     for (const path of paths) {
       try {
-        for (const found of await findFunctions(path, this.#runtimes)) all.set(found.file, found)
+        byPath.set(path, await findFunctions(path, this.#runtimes))
       } catch (error) {
+        // Not to be able to look, as with no file descriptor left, does not tell that there is nothing.
+        const isKnown = error instanceof FezzError
+        byPath.set(path, isKnown ? [] : (this.#found.get(path) ?? []))
         errors.push(asFezzError(error, resolve(path)))
       }
     }
-    return [...all.values()]
+    this.#found = byPath
+    return [...new Map([...byPath.values()].flat().map(found => [found.file, found])).values()]
   }
 
   async #load(found: Found, reader: ManifestReader): Promise<Outcome> {

@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process'
 import { symlink } from 'node:fs/promises'
 import { join, relative } from 'node:path'
+import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import {
   artifactOf,
@@ -137,6 +139,21 @@ describe('what is wrong', () => {
       message: expect.stringContaining(join(folder, 'file')),
     })
   })
+})
+
+it('a folder that cannot be read for want of file descriptors has what it had before', async () => {
+  const folder = await createProject({ 'a.ts': OK })
+  const script = join(import.meta.dirname, 'no-descriptors-script.ts')
+  const words = ['-c', 'ulimit -n 100; exec "$@"', 'sh', process.execPath, script, folder]
+  const { stdout } = await promisify(execFile)('/bin/sh', words)
+  const known = [join(folder, 'a.ts')]
+  const [before, without] = stdout
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line))
+  expect(before).toEqual({ loaded: ['a'], errors: [], known })
+  // One for the folder, one for the file: neither is taken to be gone.
+  expect(without).toEqual({ loaded: [], errors: ['EMFILE', 'EMFILE'], known })
 })
 
 it('a file that is named twice is loaded once', async () => {
