@@ -426,6 +426,24 @@ export function describeListener(name: string, make: MakeListener): void {
         expect(listener.connections).toBe(0)
       })
 
+      it('never takes the rest of a body for the whole: who reads after the answer is told', async () => {
+        const outcome = Promise.withResolvers<unknown>()
+        const { port } = await start(request => {
+          const readAll = async () => {
+            let length = 0
+            for await (const chunk of request.body!) length += chunk.length
+            return length
+          }
+          // The stream begins to read a moment later, when the answer is on its way.
+          readAll().then(outcome.resolve, outcome.resolve)
+          return new Response('early')
+        })
+        const client = await connect(port)
+        client.send(post(`Content-Length: ${100_000}\r\n`, 'x'.repeat(100_000)))
+        await client.untilReceived('early')
+        expect(await outcome.promise).toMatchObject({ code: 'CLIENT_CLOSED' })
+      })
+
       it('ends a connection whose request body was read half-way and left', async () => {
         const { port } = await start(async request => {
           const reader = request.body!.getReader()

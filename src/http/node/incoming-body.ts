@@ -22,6 +22,8 @@ export class IncomingBody implements BodySource {
   #awaitsContinue: boolean
   #received = 0
   #detach: (() => void) | undefined
+  /** It flows already, to nobody: whoever came now would take the rest for the whole. */
+  #isDiscarded = false
 
   /**
    * @param expectedBytes its Content-Length; -1 when it is chunked
@@ -111,7 +113,10 @@ export class IncomingBody implements BodySource {
     if (this.#detach !== undefined) {
       this.#watchReader()
       done(true)
-    } else if (this.#isOver || !(isLast || this.isBurden)) {
+      return
+    }
+    this.#isDiscarded = true
+    if (this.#isOver || !(isLast || this.isBurden)) {
       this.#req.resume()
       done(true)
     } else {
@@ -152,7 +157,7 @@ export class IncomingBody implements BodySource {
 
   #read(sink: Sink): void {
     const req = this.#req
-    if (req.destroyed || req.readableEnded) {
+    if (req.destroyed || req.readableEnded || this.#isDiscarded) {
       sink.fail(new FezzError('CLIENT_CLOSED', 'The request is over, its body cannot be read'))
       return
     }
