@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { FetchHandler, Listener, ListenerOptions } from '../../src/http/listener.ts'
 // What the host hands a listener; one test below has the platform's own.
 import { FastResponse as Response } from '../../src/http/web/response.ts'
@@ -36,6 +36,7 @@ export function describeListener(name: string, make: MakeListener): void {
     const clients: RawClient[] = []
 
     afterEach(async () => {
+      vi.useRealTimers()
       for (const client of clients.splice(0)) client.destroy()
       for (const listener of open.splice(0)) await listener.close()
     })
@@ -426,6 +427,67 @@ export function describeListener(name: string, make: MakeListener): void {
         expect(listener.connections).toBe(0)
       })
 
+      it.each([
+        ['stopped', () => {}],
+        ['left', (reader: ReadableStreamDefaultReader) => void setImmediate(() => reader.cancel())],
+      ])('serves the next request after a body whose reader has %s half-way', async (_, leave) => {
+        const { port } = await start(async request => {
+          if (request.body === null) return new Response('next')
+          const reader = request.body.getReader()
+          await reader.read()
+          leave(reader)
+          return new Response('half')
+        })
+        const client = await connect(port)
+        client.send(post(`Content-Length: ${300_000}\r\n`, 'x'.repeat(300_000)))
+        await client.untilReceived('half')
+        client.send(get('/'))
+        expect(statusesIn(await client.untilReceived('next'))).toEqual([200, 200])
+      })
+
+      it('tells a reader that has stopped half-way that the request is over', async () => {
+        const failed = Promise.withResolvers<unknown>()
+        const { port } = await start(async request => {
+          const reader = request.body!.getReader()
+          await reader.read()
+          reader.closed.catch(failed.resolve)
+          return new Response('half')
+        })
+        const client = await connect(port)
+        client.send(post(`Content-Length: ${300_000}\r\n`, 'x'.repeat(300_000)))
+        expect(await failed.promise).toMatchObject({ code: 'CLIENT_CLOSED' })
+      })
+
+      it('leaves a body that has all arrived to a reader that takes its time', async () => {
+        vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+        const [hurry, read] = [Promise.withResolvers<void>(), Promise.withResolvers<number>()]
+        const { port } = await start(async request => {
+          if (request.body === null) return new Response('early')
+          const begun = Promise.withResolvers<void>()
+          const readAll = async () => {
+            let length = 0
+            for await (const chunk of request.body!) {
+              length += chunk.length
+              begun.resolve()
+              await hurry.promise
+            }
+            return length
+          }
+          readAll().then(read.resolve, read.reject)
+          await begun.promise
+          return new Response('early')
+        })
+        const client = await connect(port)
+        client.send(post(`Content-Length: ${100_000}\r\n`, 'x'.repeat(100_000)))
+        await client.untilReceived('early')
+        // Answered only when the body before it has arrived.
+        client.send(get('/'))
+        await client.until(text => text.split('early').length === 3)
+        vi.advanceTimersByTime(5_000)
+        hurry.resolve()
+        expect(await read.promise).toBe(100_000)
+      })
+
       it('never takes the rest of a body for the whole: who reads after the answer is told', async () => {
         const outcome = Promise.withResolvers<unknown>()
         const { port } = await start(request => {
@@ -444,15 +506,18 @@ export function describeListener(name: string, make: MakeListener): void {
         expect(await outcome.promise).toMatchObject({ code: 'CLIENT_CLOSED' })
       })
 
-      it('ends a connection whose request body was read half-way and left', async () => {
-        const { port } = await start(async request => {
-          const reader = request.body!.getReader()
-          await reader.read()
-          reader.releaseLock()
-          return new Response('half')
-        })
+      it('ends a connection whose request body was read half-way and left, with more than is worth reading', async () => {
+        const { port } = await start(
+          async request => {
+            const reader = request.body!.getReader()
+            await reader.read()
+            reader.releaseLock()
+            return new Response('half')
+          },
+          { maxBodyBytes: 8 * MIB },
+        )
         const client = await connect(port)
-        client.send(post(`Content-Length: ${300_000}\r\n`, 'x'.repeat(300_000)))
+        client.send(post(`Content-Length: ${3_000_000}\r\n`, 'x'.repeat(3_000_000)))
         expect(await client.untilClosed()).toMatch(/\r\n\r\nhalf$/)
       })
 

@@ -24,6 +24,10 @@ export class IncomingBody implements BodySource {
   #detach: (() => void) | undefined
   /** It flows already, to nobody: whoever came now would take the rest for the whole. */
   #isDiscarded = false
+  /** Ends its reading with an error. */
+  #takeAway: (() => void) | undefined
+  /** Called once nobody reads it any more. */
+  #whenLeft: (() => void) | undefined
 
   /**
    * @param expectedBytes its Content-Length; -1 when it is chunked
@@ -124,17 +128,28 @@ export class IncomingBody implements BodySource {
     }
   }
 
-  /** Ends the connection when its reader has stopped half-way: no other request could come through. */
+  /**
+   * When its reader leaves or stops half-way, gets the rest out of the way as well: else the next
+   * request, which was sent in good faith, would wait behind it for ever.
+   */
   #watchReader(): void {
     const req = this.#req
     let seen = this.#received
     const timer = setInterval(() => {
       const stalled = req.isPaused() && seen === this.#received
       seen = this.#received
-      if (stalled && !this.#isOver) req.socket.destroySoon()
-      if (stalled || this.#isOver) clearInterval(timer)
+      // What has all arrived is in nobody's way.
+      if (this.#isOver) clearInterval(timer)
+      else if (stalled) this.#takeAway?.()
     }, DISCARD_MS)
     timer.unref()
+    this.#whenLeft = () => {
+      clearInterval(timer)
+      if (this.#isOver) return
+      this.#drain(isClean => {
+        if (!isClean) req.socket.destroySoon()
+      })
+    }
   }
 
   #drain(done: (isClean: boolean) => void): void {
@@ -158,7 +173,7 @@ export class IncomingBody implements BodySource {
   #read(sink: Sink): void {
     const req = this.#req
     if (req.destroyed || req.readableEnded || this.#isDiscarded) {
-      sink.fail(new FezzError('CLIENT_CLOSED', 'The request is over, its body cannot be read'))
+      sink.fail(over())
       return
     }
     if (this.#awaitsContinue) {
@@ -187,6 +202,10 @@ export class IncomingBody implements BodySource {
       if (!req.complete) onClose()
     }
     const { socket } = req
+    this.#takeAway = () => {
+      this.#stop()
+      sink.fail(over())
+    }
     this.#detach = () => {
       req.off('data', onData).off('end', onEnd).off('close', onClose).pause()
       socket.off('close', onSocketClose)
@@ -198,12 +217,19 @@ export class IncomingBody implements BodySource {
   #stop(): void {
     this.#detach?.()
     this.#detach = undefined
+    this.#takeAway = undefined
+    this.#whenLeft?.()
+    this.#whenLeft = undefined
   }
 }
 
 /** The answer to a body over the limit, known from its Content-Length or found out while reading. */
 export function tooLarge(maxBytes: number): FezzError {
   return new FezzError('PAYLOAD_TOO_LARGE', `The request body is larger than ${maxBytes} bytes`)
+}
+
+function over(): FezzError {
+  return new FezzError('CLIENT_CLOSED', 'The request is over, its body cannot be read')
 }
 
 /** Copies into memory of its own: chunks are views of a buffer shared with the rest of the socket. */
