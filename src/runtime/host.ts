@@ -24,7 +24,7 @@ import { Admission } from './admission.ts'
 import type { HostConfig } from './config.ts'
 import { Deadlines } from './deadlines.ts'
 import { type DeploymentChange, type DeploymentFailure, Deployments } from './deployments.ts'
-import { discard, gaveUpForClient, isThenable, speaksForItself } from './function-result.ts'
+import { discard, failureOf, isThenable } from './function-result.ts'
 import { heapPressure } from './heap-pressure.ts'
 import { Invocation, InvocationContext } from './invocation.ts'
 import { lifecycleObserver } from './lifecycle-observer.ts'
@@ -324,22 +324,14 @@ export class Host implements AsyncDisposable {
 
   /** The function has thrown, rejected, or returned what cannot be sent. */
   #finishFailed(invocation: Invocation, cause: unknown): Response {
-    if (speaksForItself(cause, invocation.hosted)) {
-      try {
-        return this.#fail(invocation, cause)
-      } catch (unsendable) {
-        // Its own error has headers that cannot be sent.
-        return this.#finishFailed(invocation, unsendable)
-      }
+    const error = failureOf(cause, invocation.hosted, invocation.request)
+    try {
+      return this.#fail(invocation, error)
+    } catch (unsendable) {
+      if (error !== cause) throw unsendable
+      // Its own error has headers that cannot be sent.
+      return this.#finishFailed(invocation, unsendable)
     }
-    if (gaveUpForClient(cause, invocation.request)) {
-      return this.#fail(
-        invocation,
-        new FezzError('CLIENT_CLOSED', 'the client has left', { cause }),
-      )
-    }
-    const message = `function "${invocation.hosted.id}" failed`
-    return this.#fail(invocation, new FezzError('FUNCTION_ERROR', message, { cause }))
   }
 
   #fail(invocation: Invocation, error: FezzError): Response {
