@@ -1,6 +1,6 @@
-import { inspect } from 'node:util'
 import * as z from 'zod/mini'
 import { nearest } from './nearest.ts'
+import { show } from './show.ts'
 
 // By name, so that the bundle leaves out what nobody uses.
 export {
@@ -120,13 +120,4 @@ function messageOf(issue: z.core.$ZodIssue): string {
     .join('')
     .slice(1)
   return field === '' ? issue.message : `${field} ${issue.message}`
-}
-
-/** A value as it may stand in a message: on one line, and not for ever. */
-export function show(value: unknown): string {
-  const text =
-    typeof value === 'string'
-      ? JSON.stringify(value)
-      : inspect(value, { depth: 1, breakLength: Number.POSITIVE_INFINITY })
-  return text.length > 80 ? `${text.slice(0, 79)}…` : text
 }

@@ -27,6 +27,7 @@ const SHARED = [
   'src/nearest.ts',
   'src/schema.ts',
   'src/secret.ts',
+  'src/show.ts',
   'src/units.ts',
 ]
 
@@ -52,6 +53,8 @@ interface Import {
   readonly file: string
   readonly specifier: string
   readonly typeOnly: boolean
+  /** `import()`: only once it is wanted. */
+  readonly isLater: boolean
 }
 
 const IMPORT =
@@ -67,6 +70,7 @@ function importsBelow(folder: string): Import[] {
         file,
         specifier: (match[3] ?? match[4] ?? match[5]) as string,
         typeOnly: match[2] !== undefined,
+        isLater: match[4] !== undefined,
       }))
     })
 }
@@ -97,6 +101,18 @@ describe('architecture', () => {
       .map(targetOf)
       .filter(target => target.startsWith('src/'))
     expect(atRunTime).toEqual([])
+  })
+
+  it('a host that starts does not load the schemas', () => {
+    const loaded = new Set(['src/cli/main.ts', 'src/cli/program.ts', 'src/cli/serve.ts'])
+    // What is added meanwhile is looked at too.
+    for (const file of loaded) {
+      for (const found of relativeImports) {
+        if (found.file === file && !found.typeOnly && !found.isLater) loaded.add(targetOf(found))
+      }
+    }
+    expect(loaded).toContain('src/runtime/host-server.ts')
+    expect([...loaded].filter(file => /\bschema\.ts$/.test(file))).toEqual([])
   })
 
   it('each vendor package has one importing file', () => {

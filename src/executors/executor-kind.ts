@@ -1,7 +1,7 @@
 import { FezzError } from '../errors.ts'
 import type { Code, Deployment } from '../function/contract.ts'
 import type { Execution, ExecutorKind } from '../function/execution.ts'
-import { show } from '../schema.ts'
+import { show } from '../show.ts'
 import { bounds } from './instance-pool/pool-bounds.ts'
 import { portOf } from './process/fixed-ports.ts'
 import { heapProblem } from './thread/heap-problem.ts'

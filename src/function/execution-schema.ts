@@ -1,5 +1,6 @@
 import * as z from '../schema.ts'
-import { oneOf, reads, says, show, text, whole } from '../schema.ts'
+import { oneOf, reads, says, text, whole } from '../schema.ts'
+import { show } from '../show.ts'
 import { parseDuration, parseSize } from '../units.ts'
 import {
   EXECUTOR_KINDS,

@@ -2,7 +2,8 @@ import { parse } from 'node:path'
 import { parseHost } from '../routing/host-pattern.ts'
 import { parsePath } from '../routing/path-pattern.ts'
 import * as z from '../schema.ts'
-import { check, reads, says, show, strict, text } from '../schema.ts'
+import { check, reads, says, strict, text } from '../schema.ts'
+import { show } from '../show.ts'
 import { checkExecution, duration, executionFields } from './execution-schema.ts'
 import {
   invalidManifest,
