@@ -266,15 +266,10 @@ export class RemoteInstance implements Instance {
     if (wait === undefined) return
     this.#waits.delete(key)
     wait.timer?.cancel()
-    if (error === undefined) wait.resolve()
-    else this.#fail(wait, fromSentError(error), lengthOf(error))
+    // Who hears of a failure logs it: it is a line like those that the function logs itself.
+    if (error === undefined || !this.#logged.take(lengthOf(error))) wait.resolve()
+    else wait.reject(fromSentError(error))
     wait.call?.waited()
-  }
-
-  /** Who hears of a failure logs it: it is a line like those that the function logs itself. */
-  #fail(wait: Wait, error: Error, chars = 0): void {
-    if (this.#logged.take(chars)) wait.reject(error)
-    else wait.resolve()
   }
 
   /** A promise that never settles keeps nothing in the host's memory, as it keeps no instance. */
@@ -350,7 +345,8 @@ export class RemoteInstance implements Instance {
     this.#calls.clear()
     for (const wait of this.#waits.values()) {
       wait.timer?.cancel()
-      this.#fail(wait, error)
+      if (this.#logged.take()) wait.reject(error)
+      else wait.resolve()
     }
     this.#waits.clear()
     this.#logged.close()
