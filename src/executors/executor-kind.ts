@@ -1,6 +1,6 @@
-import { FezzError } from '../errors.ts'
 import type { Code, Deployment } from '../function/contract.ts'
 import type { Execution, ExecutorKind } from '../function/execution.ts'
+import { invalidFunction } from '../function/manifest.ts'
 import { show } from '../show.ts'
 import { bounds } from './instance-pool/pool-bounds.ts'
 import { portOf } from './process/fixed-ports.ts'
@@ -66,18 +66,18 @@ export function executorKindOf(
   const { id, execution } = manifest
   const foreign = OF_PROGRAMS.find(field => execution[field] !== undefined)
   if (foreign !== undefined && (code.kind === 'artifact' || code.kind === 'live')) {
-    throw refusal(
+    throw invalidFunction(
       id,
       `${foreign} ${show(execution[foreign])} is for programs and images, and its code is JavaScript; remove it, or declare the program in a fezz.json`,
     )
   }
   const problem = PROBLEMS[kind]?.(deployment)
-  if (problem !== undefined) throw refusal(id, problem)
+  if (problem !== undefined) throw invalidFunction(id, problem)
   for (const field of Object.keys(HELD_BY) as Isolation[]) {
     const value = execution[field]
     const holders = HELD_BY[field]
     if (value === undefined || value === OPEN[field] || holders.includes(kind)) continue
-    throw refusal(
+    throw invalidFunction(
       id,
       `${field} ${show(value)} does not hold in executor "${kind}"; write executor ${named(holders)}, or remove it`,
     )
@@ -94,17 +94,13 @@ export function ownPortOf(deployment: RunnableDeployment): number | undefined {
   return ableKindOf(deployment, 'in-process') === 'process' ? portOf(deployment) : undefined
 }
 
-function refusal(id: string, problem: string): FezzError {
-  return new FezzError('INVALID_MANIFEST', `Function "${id}": ${problem}`)
-}
-
 function ableKindOf({ manifest, code }: RunnableDeployment, byDefault: ExecutorKind): ExecutorKind {
   const { executor } = manifest.execution
   if (code.kind === 'artifact') return executor ?? byDefault
   const able = ABLE[code.kind]
   if (executor === undefined) return able[0]!
   if (able.includes(executor)) return executor
-  throw refusal(
+  throw invalidFunction(
     manifest.id,
     `executor "${executor}" cannot run ${WHAT[code.kind]}; write ${named(able)}`,
   )

@@ -92,3 +92,12 @@ export const MANIFEST_METADATA_KEY = 'fezz:manifest'
 export function invalidManifest(message: string): FezzError {
   return new FezzError('INVALID_MANIFEST', message)
 }
+
+/** The same of a function that is known by its id. */
+export function invalidFunction(
+  id: string,
+  problem: string,
+  options: ErrorOptions = {},
+): FezzError {
+  return new FezzError('INVALID_MANIFEST', `Function "${id}": ${problem}`, options)
+}

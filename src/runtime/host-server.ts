@@ -2,6 +2,7 @@ import { systemClock, type Timer } from '../clock.ts'
 import { FezzError } from '../errors.ts'
 import { executorKindOf, ownPortOf } from '../executors/executor-kind.ts'
 import type { Deployment } from '../function/contract.ts'
+import { invalidFunction } from '../function/manifest.ts'
 import type { ListenerAddress } from '../http/listener.ts'
 import { NodeListener } from '../http/node/node-listener.ts'
 import { mapStack } from '../loader/stack.ts'
@@ -118,8 +119,9 @@ export class HostServer implements AsyncDisposable {
     const refused: DeploymentFailure[] = []
     const set: Deployment[] = []
     for (const found of change.set ?? []) {
-      const error = this.refusalOf(found)
-      if (error === undefined) set.push(this.deploymentOf(found))
+      const deployment = this.deploymentOf(found)
+      const error = this.refusalOf(deployment)
+      if (error === undefined) set.push(deployment)
       else refused.push({ id: found.manifest.id, error })
     }
     const failures = await this.host.deploy({ set, remove: change.remove ?? [] })
@@ -275,17 +277,17 @@ export class HostServer implements AsyncDisposable {
     this.#closed.resolve()
   }
 
-  #executorRefusal(found: DeployableFunction): FezzError | undefined {
+  #executorRefusal(deployment: Deployment): FezzError | undefined {
     try {
       // With what the host decides for it, which may be what it cannot run with.
-      const complete = completeDeployment(this.deploymentOf(found), this.config)
+      const complete = completeDeployment(deployment, this.config)
       executorKindOf(complete, this.config.executor)
       // Each worker loads its own.
       const port = ownPortOf(complete)
       if (this.#role.worker === undefined || port === undefined) return undefined
-      return new FezzError(
-        'INVALID_MANIFEST',
-        `Function "${found.manifest.id}": several workers cannot share handlerPort ${port}; have the program use PORT, or leave out workers`,
+      return invalidFunction(
+        deployment.manifest.id,
+        `several workers cannot share handlerPort ${port}; have the program use PORT, or leave out workers`,
       )
     } catch (error) {
       return error as FezzError
@@ -298,14 +300,14 @@ export class HostServer implements AsyncDisposable {
   }
 
   /** Why the host can't serve it, if it can't. @internal */
-  protected refusalOf(found: DeployableFunction): FezzError | undefined {
-    const { manifest } = found
+  protected refusalOf(deployment: Deployment): FezzError | undefined {
+    const { manifest } = deployment
     const taken = manifest.routes.find(route => this.#reserved.includes(route.path))
     if (taken === undefined)
-      return this.#executorRefusal(found) ?? ceilingRefusal(manifest, this.config)
-    return new FezzError(
-      'INVALID_MANIFEST',
-      `Function "${manifest.id}": path "${taken.path}" belongs to the host; choose another, or switch the host's own off`,
+      return this.#executorRefusal(deployment) ?? ceilingRefusal(manifest, this.config)
+    return invalidFunction(
+      manifest.id,
+      `path "${taken.path}" belongs to the host; choose another, or switch the host's own off`,
     )
   }
 }

@@ -2,7 +2,7 @@ import type { FezzError } from '../errors.ts'
 import { executorKindOf } from '../executors/executor-kind.ts'
 import type { Deployment } from '../function/contract.ts'
 import type { ExecutorKind } from '../function/execution.ts'
-import { invalidManifest, type Manifest } from '../function/manifest.ts'
+import { invalidFunction, type Manifest } from '../function/manifest.ts'
 import type { HostConfig } from './config.ts'
 import type { SettingName } from './settings.ts'
 
@@ -70,8 +70,9 @@ export function ceilingRefusal(
   const excess = declared.find(([, value, , , ceiling]) => ceiling > 0 && value > ceiling)
   if (excess === undefined) return undefined
   const [field, value, unit, setting, ceiling] = excess
-  return invalidManifest(
-    `Function "${id}": ${field} is ${value}${unit}, and this host's ${setting} is ${ceiling}${unit}; declare less, or raise ${setting}`,
+  return invalidFunction(
+    id,
+    `${field} is ${value}${unit}, and this host's ${setting} is ${ceiling}${unit}; declare less, or raise ${setting}`,
   )
 }
 

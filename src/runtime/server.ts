@@ -40,9 +40,10 @@ export class HhrfServer extends HostServer {
     const { webTypes = 'platform', ...declared } = options
     const manifest = manifestFor(value, declared)
     const code = { kind: 'live', value, webTypes } as const
-    const refusal = this.refusalOf({ manifest, code })
+    const deployment = this.deploymentOf({ manifest, code })
+    const refusal = this.refusalOf(deployment)
     if (refusal !== undefined) throw refusal
-    this.#pending.push(this.deploymentOf({ manifest, code }))
+    this.#pending.push(deployment)
     if (this.#pending.length === 1) {
       this.#applied = this.#applied.catch(() => {}).then(() => this.#applyPending())
       const applied = this.#applied.catch(() => {})

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
-import { FezzError } from '../../errors.ts'
 import type { Deployment, ImageCode, ProgramCode } from '../../function/contract.ts'
+import { invalidFunction } from '../../function/manifest.ts'
 import type { ArtifactDeployment } from '../channel/remote-instance.ts'
 import { nodeCommand, nodeReads } from './node-files.ts'
 
@@ -43,7 +43,7 @@ export function planContainer(
     case 'artifact':
       return planArtifact({ ...deployment, code }, nodeImage)
     case 'live':
-      throw unable(manifest.id, 'a value of the host cannot run in a container')
+      throw invalidFunction(manifest.id, 'a value of the host cannot run in a container')
   }
 }
 
@@ -58,10 +58,13 @@ function planImage({ manifest, env }: Deployment, code: ImageCode): ContainerPla
 function planProgram({ manifest, env }: Deployment, code: ProgramCode): ContainerPlan {
   const { network = true, handlerPort = PROGRAM_PORT, image = code.image } = manifest.execution
   if (code.protocol === 'bootstrap') {
-    throw unable(manifest.id, 'a program of protocol "bootstrap" cannot run in a container')
+    throw invalidFunction(
+      manifest.id,
+      'a program of protocol "bootstrap" cannot run in a container',
+    )
   }
   if (image === undefined) {
-    throw unable(
+    throw invalidFunction(
       manifest.id,
       'no image is known for its program: write image, or executor: "process"',
     )
@@ -94,15 +97,11 @@ function planArtifact(
 ): ContainerPlan {
   const image = manifest.execution.image ?? nodeImage
   if (image === undefined) {
-    throw unable(
+    throw invalidFunction(
       manifest.id,
       'no image with Node is known: set nodeImage, or write executor: "process"',
     )
   }
   const { command, env } = nodeCommand(SOCKET_PATH)
   return { image, command, env, reads: nodeReads(code), shared: SHARED }
-}
-
-function unable(id: string, why: string): FezzError {
-  return new FezzError('INVALID_MANIFEST', `Function "${id}": ${why}`)
 }

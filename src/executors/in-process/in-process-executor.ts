@@ -11,6 +11,7 @@ import type {
   LifecycleContext,
   LiveCode,
 } from '../../function/contract.ts'
+import { invalidFunction } from '../../function/manifest.ts'
 import { platformRequest } from '../../http/web/incoming-request.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { Executor } from '../executor.ts'
@@ -146,9 +147,9 @@ function refuse(): never {
 /** For code of a kind that only others can run. */
 function foreignCode(id: string, kind: 'program' | 'image'): FezzError {
   const able = kind === 'image' ? '"container"' : '"process" or "container"'
-  return new FezzError(
-    'INVALID_MANIFEST',
-    `Function "${id}": its code is not JavaScript that this host can evaluate; write executor: ${able}`,
+  return invalidFunction(
+    id,
+    `its code is not JavaScript that this host can evaluate; write executor: ${able}`,
   )
 }
 

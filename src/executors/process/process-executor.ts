@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from '../../clock.ts'
 import { FezzError } from '../../errors.ts'
 import type { Deployment, Instance } from '../../function/contract.ts'
+import { invalidFunction } from '../../function/manifest.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import { Cgroups } from '../cgroups.ts'
 import { type ArtifactDeployment, RemoteInstance } from '../channel/remote-instance.ts'
@@ -159,9 +160,9 @@ export class ProcessExecutor implements Executor {
           : this.#loadHttp({ ...deployment, code })
       case 'live':
       case 'image':
-        throw new FezzError(
-          'INVALID_MANIFEST',
-          `Function "${manifest.id}": ${UNABLE[code.kind]} cannot run in a process of its own`,
+        throw invalidFunction(
+          manifest.id,
+          `${UNABLE[code.kind]} cannot run in a process of its own`,
         )
     }
   }

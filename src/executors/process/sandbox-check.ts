@@ -1,4 +1,4 @@
-import { FezzError } from '../../errors.ts'
+import { invalidFunction } from '../../function/manifest.ts'
 import { ContainedProcess } from './contained-process.ts'
 import type { ContainedWorld } from './contained-world.ts'
 import { baseEnvironment } from './environment.ts'
@@ -45,9 +45,9 @@ export class SandboxCheck {
     const { code, error } = await process.ended
     if (code === 0) return
     const what = plan.sandboxing === 'no-network' ? 'network: false' : 'sandbox: "namespaces"'
-    throw new FezzError(
-      'INVALID_MANIFEST',
-      `Function "${functionId}": this machine refuses ${what}; let the host's user make user namespaces, or leave it out`,
+    throw invalidFunction(
+      functionId,
+      `this machine refuses ${what}; let the host's user make user namespaces, or leave it out`,
       { cause: error },
     )
   }

@@ -1,5 +1,6 @@
-import { FezzError } from '../../errors.ts'
+import type { FezzError } from '../../errors.ts'
 import type { Execution } from '../../function/execution.ts'
+import { invalidFunction } from '../../function/manifest.ts'
 import { bwrapPrefix } from './bwrap.ts'
 import type { SandboxPlan } from './sandbox-plan.ts'
 import type { Tools } from './tools.ts'
@@ -35,9 +36,9 @@ export function sandboxingFor(
 }
 
 function missing(functionId: string, what: string, remedy: string): FezzError {
-  return new FezzError(
-    'INVALID_MANIFEST',
-    `Function "${functionId}": ${what} needs a program that this machine does not have; ${remedy}`,
+  return invalidFunction(
+    functionId,
+    `${what} needs a program that this machine does not have; ${remedy}`,
   )
 }
 

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { FezzError } from '../../errors.ts'
+import { invalidFunction } from '../../function/manifest.ts'
 
 /** Whom a process belongs to. */
 export interface ProcessUser {
@@ -16,8 +16,7 @@ const NUMBER = /^\d+$/
  *   does not know the user
  */
 export function resolveUser(functionId: string, user: string): ProcessUser {
-  const refuse = (why: string) =>
-    new FezzError('INVALID_MANIFEST', `Function "${functionId}": user "${user}": ${why}`)
+  const refuse = (why: string) => invalidFunction(functionId, `user "${user}": ${why}`)
   if (process.getuid?.() !== 0) {
     throw refuse('only a host that runs as root can start a program as another user; leave it out')
   }

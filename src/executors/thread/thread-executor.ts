@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from '../../clock.ts'
 import { FezzError } from '../../errors.ts'
 import type { Deployment, Instance } from '../../function/contract.ts'
+import { invalidFunction } from '../../function/manifest.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import {
   type ArtifactDeployment,
@@ -63,12 +64,13 @@ export class ThreadExecutor implements Executor {
 
   async load(deployment: Deployment): Promise<Instance> {
     this.#refuseIfClosed()
-    if (!isArtifact(deployment)) throw refusal(deployment, whyForeign(deployment))
-    const problem = heapProblem(deployment.manifest)
-    if (problem !== undefined) throw refusal(deployment, problem)
+    const { manifest } = deployment
+    if (!isArtifact(deployment)) throw invalidFunction(manifest.id, whyForeign(deployment))
+    const problem = heapProblem(manifest)
+    if (problem !== undefined) throw invalidFunction(manifest.id, problem)
     const { log, clock } = this.#options
     const thread = this.#pool.take(deployment)
-    thread.adopt(new OutputLog({ log, clock, functionId: deployment.manifest.id }))
+    thread.adopt(new OutputLog({ log, clock, functionId: manifest.id }))
     this.#loading.add(thread)
     try {
       const instance = await RemoteInstance.load(deployment, thread, this.#options)
@@ -110,10 +112,6 @@ export class ThreadExecutor implements Executor {
 
 function isArtifact(deployment: Deployment): deployment is ArtifactDeployment {
   return deployment.code.kind === 'artifact'
-}
-
-function refusal({ manifest }: Deployment, problem: string): FezzError {
-  return new FezzError('INVALID_MANIFEST', `Function "${manifest.id}": ${problem}`)
 }
 
 function whyForeign({ code }: Deployment): string {
