@@ -28,6 +28,8 @@ export const STATUS_OF_CODE = {
   HEADERS_TOO_LARGE: 431,
   /** The client left before the response was complete; never sent, only logged and counted. */
   CLIENT_CLOSED: 499,
+  /** The client took nothing of its response for too long; never sent, only counted. */
+  RESPONSE_STALLED: 499,
   /** Fezz itself failed. */
   INTERNAL: 500,
   /** The function threw, rejected, or returned something that is not a Response. */
@@ -54,6 +56,8 @@ export const STATUS_OF_CODE = {
   ARTIFACT_UNAVAILABLE: 503,
   /** The function did not answer within its timeout. */
   FUNCTION_TIMEOUT: 504,
+  /** The version of HTTP is none that is served here. */
+  HTTP_VERSION_NOT_SUPPORTED: 505,
   /** A function's declaration is wrong; thrown at registration. */
   INVALID_MANIFEST: 500,
   /** An entry of the store is wrong; it is left out, or its last good version stays. */

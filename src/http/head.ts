@@ -1,9 +1,6 @@
 import { FezzError } from '../errors.ts'
 import { findField } from './web/fields.ts'
 
-/** More header fields than this are an attack, not a request. */
-const MAX_FIELDS = 256
-
 /** What a listener itself needs of a request's headers, gathered in one pass. */
 export interface RequestHead {
   /** The only Host header; `undefined` when there is none. */
@@ -25,10 +22,14 @@ export interface RequestHead {
  *   in HTTP/1.0 (RFC 9112, section 6.1); `NOT_IMPLEMENTED` for any other than `chunked`;
  *   `HEADERS_TOO_LARGE` for too many fields
  */
-export function readHead(rawHeaders: readonly string[], isHttp10: boolean): RequestHead {
+export function readHead(
+  rawHeaders: readonly string[],
+  isHttp10: boolean,
+  maxHeaders: number,
+): RequestHead {
   const length = rawHeaders.length
-  if (length > 2 * MAX_FIELDS) {
-    throw new FezzError('HEADERS_TOO_LARGE', `The request has more than ${MAX_FIELDS} headers`)
+  if (length > 2 * maxHeaders) {
+    throw new FezzError('HEADERS_TOO_LARGE', `The request has more than ${maxHeaders} headers`)
   }
   let host: string | undefined
   let contentLength = 0

@@ -3,8 +3,7 @@ import { FezzError } from '../errors.ts'
 import { executorKindOf, ownPortOf } from '../executors/executor-kind.ts'
 import type { Deployment } from '../function/contract.ts'
 import { invalidFunction } from '../function/manifest.ts'
-import type { ListenerAddress } from '../http/listener.ts'
-import { NodeListener } from '../http/node/node-listener.ts'
+import type { Listener, ListenerAddress } from '../http/listener.ts'
 import { mapStack } from '../loader/stack.ts'
 import { createLogger, type Logger } from '../telemetry/logger.ts'
 import { Metrics } from '../telemetry/metrics.ts'
@@ -21,6 +20,7 @@ import {
 import type { DeploymentFailure } from './deployments.ts'
 import { hostExecutors } from './executors.ts'
 import { Host } from './host.ts'
+import { hostListener } from './host-listener.ts'
 import { ceilingRefusal, completeDeployment } from './limits.ts'
 import { onSignals, onUncaught } from './signals.ts'
 import { type HostTotals, systemPaths } from './system-endpoints.ts'
@@ -54,7 +54,7 @@ export class HostServer implements AsyncDisposable {
   readonly log: Logger
   readonly host: Host
   readonly #metrics = new Metrics(version)
-  readonly #listener: NodeListener
+  readonly #listener: Listener
   readonly #reserved: readonly string[]
   readonly #hurried = Promise.withResolvers<void>()
   readonly #role: ServerRole
@@ -98,8 +98,7 @@ export class HostServer implements AsyncDisposable {
       onProgress: role.worker && (() => role.worker?.onProgress()),
     })
     this.#reserved = systemPaths(this.config)
-    this.#listener = new NodeListener({
-      ...this.config,
+    this.#listener = hostListener(this.config, {
       fetch: request => this.host.fetch(request),
       log: this.log,
       onRejected: code => this.#metrics.recordRejected(code),

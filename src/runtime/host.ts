@@ -8,7 +8,6 @@ import { problemResponse } from '../http/problem.ts'
 import { requestIds } from '../http/request-id.ts'
 import {
   abortRequest,
-  headerOf,
   type IncomingRequest,
   isIncoming,
   pathOf,
@@ -212,7 +211,7 @@ export class Host implements AsyncDisposable {
 
   #route(request: IncomingRequest): Response | Promise<Response> {
     const startedMs = this.#clock.now()
-    const requestId = this.#requestId(headerOf(request, 'x-request-id'))
+    const requestId = this.#requestId(sourceOf(request).requestId)
     const path = pathOf(request)
     if (path.charCodeAt(1) === UNDERSCORE) {
       const answer = this.#system.answer(path, request, requestId)

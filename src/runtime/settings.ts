@@ -1,4 +1,5 @@
 import { EXECUTOR_KINDS } from '../function/execution.ts'
+import { LISTENER_KINDS } from '../http/listener.ts'
 import { LOG_FORMATS, LOG_LEVELS } from '../telemetry/logger.ts'
 import * as kind from './setting-kinds.ts'
 
@@ -25,9 +26,44 @@ export const SETTINGS = {
     "Time for a whole request to arrive (408). The time to answer it is the function's own `timeout`.",
   ),
   maxBodySize: kind.size('10MiB', 'Largest request body (413).'),
+  listener: kind.choice(
+    LISTENER_KINDS,
+    'node',
+    "Who reads and writes HTTP: Fezz's own engine, or node:http.",
+  ),
+  unixSocket: kind.text('<path>', 'Unix socket to listen on in place of `host` and `port`.'),
+  tlsCert: kind.text('<file>', 'Certificates (PEM) to serve HTTPS with.'),
+  tlsKey: kind.text('<file>', 'Private key (PEM) of those.'),
+  tlsClientCa: kind.text(
+    '<file>',
+    'Certificates (PEM) that clients must be known by (mutual TLS).',
+  ),
   maxHeaderSize: kind.size('16KiB', 'Largest request head (431).', { minBytes: 1024 }),
+  maxHeaders: kind.integer(256, 'Most header fields of a request (431).', { min: 1 }),
   maxTargetSize: kind.size('8KiB', 'Longest request target (414).', { minBytes: 256 }),
-  maxConnections: kind.integer(0, 'Open connections at once; 0: no bound.'),
+  minBodyRate: kind.size(
+    '512',
+    'Least bytes a second of a request body that is being read (408); 0: no bound.',
+  ),
+  responseStallTimeout: kind.duration(
+    '60s',
+    'Time in which a client must take some of its response, else it is cut; 0: no bound.',
+    { zero: true },
+  ),
+  maxConnections: kind.integer(0, 'Open connections at once, more get 503; 0: no bound.'),
+  maxAddressConnections: kind.integer(
+    0,
+    'Those of one address, which may be a proxy with many clients; 0: no bound.',
+  ),
+  maxConnectionRequests: kind.integer(
+    0,
+    'Requests of one connection, which ends with the last; 0: no bound.',
+  ),
+  maxPipelined: kind.integer(
+    16,
+    'Requests of one connection at once; more wait unread. With the engine only.',
+    { min: 1 },
+  ),
   maxInFlight: kind.integer(0, 'Requests at once, more get 503; 0: no bound.'),
   maxQueue: kind.integer(
     100,

@@ -1,3 +1,4 @@
+import { findField } from '../../src/http/web/fields.ts'
 import type { RequestSource } from '../../src/http/web/source.ts'
 
 export interface MemorySourceOptions {
@@ -17,6 +18,7 @@ export class MemorySource implements RequestSource {
   readonly authority: string
   readonly target: string
   readonly rawHeaders: readonly string[]
+  readonly requestId: string | undefined
   readonly clientAddress = '127.0.0.1'
   readonly body: RequestSource['body']
   /** How often the body was asked for, whole or as a stream. */
@@ -31,6 +33,7 @@ export class MemorySource implements RequestSource {
     this.authority = options.authority ?? 'fezz.test'
     this.target = options.target ?? '/'
     this.rawHeaders = options.rawHeaders ?? []
+    this.requestId = findField(this.rawHeaders, 'x-request-id')
     const body = options.body ?? null
     if (body === null) {
       this.body = null

@@ -27,6 +27,7 @@ export class ServedRequest implements RequestSource, BodyPeer {
   readonly authority: string
   readonly target: string
   readonly rawHeaders: readonly string[]
+  readonly requestId: string
   readonly clientAddress: string
   readonly body: ReceivedBody | null
   readonly request: IncomingRequest
@@ -52,6 +53,7 @@ export class ServedRequest implements RequestSource, BodyPeer {
     this.authority = message.authority
     this.target = message.target
     this.rawHeaders = message.rawHeaders
+    this.requestId = message.requestId
     this.clientAddress = message.clientAddress
     this.body =
       message.body === 'none'

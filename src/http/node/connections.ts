@@ -1,5 +1,10 @@
 import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
+import type { FezzError } from '../../errors.ts'
+import { ConnectionLimits, REFUSED_MS } from '../connection-limits.ts'
 import { plainAddress, type TrustedProxies } from '../forwarded.ts'
+import { BODY_RATE_WINDOW_MS, type ListenerOptions } from '../listener.ts'
+import type { Peer } from '../located-request.ts'
 import type { Exchange } from './exchange.ts'
 
 /** Time for a client to read a refusal before its connection is cut. */
@@ -9,12 +14,17 @@ const CONNECTION = Symbol('connection')
 type CarryingSocket = Socket & { [CONNECTION]: Connection }
 
 /** What the listener remembers of one open connection. */
-export class Connection {
+export class Connection implements Peer {
   readonly socket: Socket
-  /** Address of the peer. */
-  readonly peer: string
-  /** Whether the peer is a trusted proxy. */
+  readonly scheme: 'http' | 'https'
+  readonly address: string
   readonly isTrusted: boolean
+  /** Why its first request is to be refused. */
+  refusal: FezzError | undefined
+  /** Requests it has brought. */
+  served = 0
+  /** `socket.bytesRead` when the rate of its body was last looked at; -1: it had none. */
+  rateSeen = -1
   /** Requests without a complete response. One that was answered at once is never counted. */
   pending = 0
   /** `socket.bytesRead` when the last request was dealt with; more since: another is arriving. */
@@ -30,8 +40,9 @@ export class Connection {
 
   constructor(socket: Socket, proxies: TrustedProxies) {
     this.socket = socket
-    this.peer = plainAddress(socket.remoteAddress ?? '')
-    this.isTrusted = proxies.trusts(this.peer)
+    this.scheme = socket instanceof TLSSocket ? 'https' : 'http'
+    this.address = plainAddress(socket.remoteAddress ?? '')
+    this.isTrusted = proxies.trusts(this.address)
   }
 
   /** Nothing in flight, nothing arriving. */
@@ -45,30 +56,37 @@ export class Connection {
    * go out and the connection ends; when the broken body is of a request that is answered already,
    * it ends at once. So it does when its last response, already begun, waits for a broken body.
    *
-   * @param message a whole HTTP message
-   * @returns whether the connection was not ending anyway
+   * @param message gives a whole HTTP message; not called when the connection is ending anyway
    */
-  refuse(message: string): boolean {
+  refuse(message: () => string): void {
     const { upload, pending, socket } = this
     const isMidBody = upload !== null && !upload.req.complete
     if (this.isEnding) {
       // The response under way may be made of that body, and would wait for the rest for ever.
       if (isMidBody && !this.#isRefused) socket.destroySoon()
-      return false
+      return
     }
     this.isEnding = true
     this.#isRefused = true
+    const text = message()
     if (isMidBody && (pending > 1 || upload.res.headersSent)) {
       socket.destroy()
     } else if (pending > 0 && !isMidBody) {
       this.#endsWhenDone = true
     } else {
-      socket.end(message)
+      socket.end(text)
       // Not at once: closing a socket with unread input resets it, and the message may be lost.
       const timer = setTimeout(() => socket.destroy(), REFUSAL_MS)
       socket.once('close', () => clearTimeout(timer))
     }
-    return true
+  }
+
+  /** Whether less than `leastBytes` of a body that is being read have come since the last call. */
+  isSlow(leastBytes: number): boolean {
+    const { upload, socket, rateSeen } = this
+    const isReading = upload !== null && !upload.req.complete && !upload.req.isPaused()
+    this.rateSeen = isReading ? socket.bytesRead : -1
+    return isReading && rateSeen >= 0 && socket.bytesRead - rateSeen < leastBytes
   }
 
   /** A response that was {@link pending} is complete, or never will be. */
@@ -89,10 +107,25 @@ export function connectionOf(socket: Socket): Connection {
 export class Connections {
   readonly #open = new Set<Connection>()
   readonly #proxies: TrustedProxies
+  readonly #limits: ConnectionLimits
   #lingerMs = 0
+  #rateTimer: NodeJS.Timeout | undefined
 
-  constructor(proxies: TrustedProxies) {
+  /** @param onSlowBody called with a connection whose body comes at less than `minBodyRateBytes` */
+  constructor(
+    proxies: TrustedProxies,
+    options: ListenerOptions,
+    onSlowBody: (connection: Connection) => void,
+  ) {
     this.#proxies = proxies
+    this.#limits = new ConnectionLimits(options.maxConnections, options.maxAddressConnections)
+    if (options.minBodyRateBytes === 0) return
+    const leastBytes = options.minBodyRateBytes * (BODY_RATE_WINDOW_MS / 1_000)
+    this.#rateTimer = setInterval(() => {
+      for (const connection of this.#open) {
+        if (connection.isSlow(leastBytes)) onSlowBody(connection)
+      }
+    }, BODY_RATE_WINDOW_MS).unref()
   }
 
   get size(): number {
@@ -106,6 +139,11 @@ export class Connections {
     const connection = new Connection(socket, this.#proxies)
     const carrier = socket as CarryingSocket
     carrier[CONNECTION] = connection
+    connection.refusal = this.#limits.admit(socket, connection.address)
+    if (connection.refusal !== undefined) {
+      const timer = setTimeout(() => socket.destroy(), REFUSED_MS)
+      socket.once('close', () => clearTimeout(timer))
+    }
     this.#open.add(connection)
     socket.on('error', ignore)
     socket.once('close', () => this.#open.delete(connection))
@@ -130,6 +168,7 @@ export class Connections {
 
   /** Cuts all. */
   destroy(): void {
+    clearInterval(this.#rateTimer)
     for (const { socket } of this.#open) socket.destroy()
   }
 

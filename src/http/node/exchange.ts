@@ -1,37 +1,28 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
 import { FezzError } from '../../errors.ts'
-import { normaliseAuthority } from '../authority.ts'
-import { plainAddress, type TrustedProxies } from '../forwarded.ts'
+import { unserved } from '../answers.ts'
+import type { TrustedProxies } from '../forwarded.ts'
 import { readHead } from '../head.ts'
-import { normaliseTarget, splitAbsoluteTarget } from '../target.ts'
-import type { RequestSource } from '../web/source.ts'
+import type { ListenerOptions } from '../listener.ts'
+import { LocatedRequest } from '../located-request.ts'
+import { findField } from '../web/fields.ts'
 import { type Connection, type Connections, connectionOf } from './connections.ts'
 import { IncomingBody, tooLarge } from './incoming-body.ts'
-
-const SLASH = 0x2f
-/** For `Allow`; which of them a function takes, only its route knows. */
-export const ALLOW = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
 
 /** What an {@link Exchange} needs of its listener. */
 export interface ExchangeContext {
   readonly connections: Connections
   readonly proxies: TrustedProxies
-  readonly maxBodyBytes: number
-  readonly maxTargetBytes: number
+  readonly limits: ListenerOptions
 }
 
 /** One request and its response over node:http, from the head of the one to the end of the other. */
-export class Exchange implements RequestSource {
+export class Exchange extends LocatedRequest {
   readonly req: IncomingMessage
   readonly res: ServerResponse
   readonly connection: Connection
   readonly method: string
   readonly rawHeaders: readonly string[]
-  scheme: 'http' | 'https' = 'http'
-  authority = ''
-  target = ''
-  clientAddress: string
   body: IncomingBody | null = null
   readonly #context: ExchangeContext
   #hasUpgrade = false
@@ -39,31 +30,36 @@ export class Exchange implements RequestSource {
   #abortListeners: (() => void)[] | undefined
 
   constructor(req: IncomingMessage, res: ServerResponse, context: ExchangeContext) {
+    const connection = connectionOf(req.socket)
+    super(connection)
     this.req = req
     this.res = res
-    this.connection = connectionOf(req.socket)
+    this.connection = connection
     this.method = req.method as string
     this.rawHeaders = req.rawHeaders
-    this.clientAddress = this.connection.peer
     this.#context = context
-    this.connection.bytesSeen = req.socket.bytesRead
-    this.connection.upload = null
+    connection.served++
+    connection.bytesSeen = req.socket.bytesRead
+    connection.upload = null
+  }
+
+  get requestId(): string | undefined {
+    return findField(this.rawHeaders, 'x-request-id')
   }
 
   /**
    * Reads and validates the head.
    *
    * @param awaitsContinue whether the client waits for `100 Continue`
+   * @param expectation what else it expects
    * @throws FezzError for what this host does not serve; the connection is to be closed then
    */
-  open(awaitsContinue: boolean): void {
+  open(awaitsContinue: boolean, expectation: string | undefined): void {
     const { req } = this
-    const { maxBodyBytes, maxTargetBytes } = this.#context
-    if (req.httpVersionMajor !== 1) {
-      throw new FezzError('BAD_REQUEST', 'The only versions served are HTTP/1.1 and HTTP/1.0')
-    }
+    const { maxBodyBytes, maxTargetBytes, maxHeaders } = this.#context.limits
+    if (req.httpVersionMajor !== 1 || req.httpVersionMinor > 1) throw unknownVersion()
     const isHttp10 = req.httpVersionMinor === 0
-    const head = readHead(this.rawHeaders, isHttp10)
+    const head = readHead(this.rawHeaders, isHttp10, maxHeaders)
     if (head.bodyBytes !== 0) {
       this.body = new IncomingBody(req, this.res, maxBodyBytes, head.bodyBytes, awaitsContinue)
       this.connection.upload = this
@@ -75,19 +71,11 @@ export class Exchange implements RequestSource {
     if (raw.length > maxTargetBytes) {
       throw new FezzError('URI_TOO_LONG', `The target is longer than ${maxTargetBytes} bytes`)
     }
-    if (this.method === 'TRACE') {
-      throw new FezzError('METHOD_NOT_ALLOWED', 'TRACE is not served', {
-        headers: { allow: ALLOW },
-      })
-    }
+    const refusal = unserved(this.method, expectation)
+    if (refusal !== undefined) throw refusal
     if (head.webSocket) throw new FezzError('NOT_IMPLEMENTED', 'WebSocket is not served')
-    this.#locate(raw, head.host, isHttp10)
+    this.locate(raw, head.host, isHttp10, this.connection, this.#context.proxies)
     if (head.bodyBytes > maxBodyBytes) throw tooLarge(maxBodyBytes)
-  }
-
-  /** Whether it is `OPTIONS *` (RFC 9110, section 9.3.7), which asks about the server as a whole. */
-  get isForServer(): boolean {
-    return this.target === '*'
   }
 
   /** Counts the exchange as pending until its response is complete; for those not answered at once. */
@@ -121,38 +109,18 @@ export class Exchange implements RequestSource {
     // node loses what was pipelined behind an Upgrade that is ignored: the next bytes it gets could
     // be the middle of a request, and be taken for its beginning.
     if (this.#hasUpgrade || this.req.httpVersionMinor === 0) return true
+    const { maxConnectionRequests } = this.#context.limits
+    if (maxConnectionRequests > 0 && this.connection.served >= maxConnectionRequests) return true
     // What was pipelined behind it was sent in good faith, and is answered first.
     if (this.connection.isLeaving && this.connection.pending <= 1) return true
     return this.body?.isBurden ?? false
   }
-
-  #locate(raw: string, hostHeader: string | undefined, isHttp10: boolean): void {
-    const { connection, method } = this
-    let forwardedAuthority: string | undefined
-    if (connection.isTrusted) {
-      const forwarded = this.#context.proxies.read(connection.peer, this.rawHeaders)
-      this.clientAddress = forwarded.clientAddress
-      this.scheme = forwarded.scheme ?? 'http'
-      forwardedAuthority = forwarded.authority
-    }
-    const absolute = raw.charCodeAt(0) === SLASH ? null : splitAbsoluteTarget(raw)
-    const host = hostHeader ?? (isHttp10 ? hostOf(absolute, this.req.socket) : undefined)
-    if (host === undefined) throw new FezzError('BAD_REQUEST', 'The request has no Host header')
-    const authority = normaliseAuthority(host, this.scheme)
-    // RFC 9112, section 3.2.2 lets the target win over Host. Two names for one request can only
-    // mislead whoever routed it here, so they must agree.
-    if (absolute !== null && normaliseAuthority(absolute.authority, this.scheme) !== authority) {
-      throw new FezzError('BAD_REQUEST', 'The request target and the Host header disagree')
-    }
-    this.authority = forwardedAuthority ?? authority
-    this.target =
-      raw === '*' && method === 'OPTIONS' ? raw : normaliseTarget(absolute?.target ?? raw)
-  }
 }
 
-/** HTTP/1.0 may come without a Host header: then it is the target's, or the address it came to. */
-function hostOf(absolute: { authority: string } | null, socket: Socket): string {
-  if (absolute !== null) return absolute.authority
-  const address = plainAddress(socket.localAddress ?? 'localhost')
-  return `${address.includes(':') ? `[${address}]` : address}:${socket.localPort ?? 80}`
+/** The answer to any version but 1.1 and 1.0. */
+export function unknownVersion(): FezzError {
+  return new FezzError(
+    'HTTP_VERSION_NOT_SUPPORTED',
+    'The only versions served are HTTP/1.1 and HTTP/1.0',
+  )
 }

@@ -3,81 +3,65 @@ import {
   type IncomingMessage,
   type Server,
   type ServerOptions,
-  type ServerResponse,
+  ServerResponse,
 } from 'node:http'
-import { type AddressInfo, Server as NetServer, type Socket } from 'node:net'
+import { createServer as createTlsServer } from 'node:https'
+import { Server as NetServer, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { FezzError, type FezzErrorCode } from '../../errors.ts'
-import type { Logger } from '../../telemetry/logger.ts'
+import { FezzError } from '../../errors.ts'
+import { Answers } from '../answers.ts'
 import { TrustedProxies } from '../forwarded.ts'
-import type { FetchHandler, Listener, ListenerAddress, ListenerOptions } from '../listener.ts'
-import { problemMessage, problemResponse } from '../problem.ts'
-import { requestIds } from '../request-id.ts'
-import { findField } from '../web/fields.ts'
+import type { Listener, ListenerAddress, ListenerOptions, UpgradeHandler } from '../listener.ts'
+import { openPort, tlsOptions } from '../open-port.ts'
 import { IncomingRequest } from '../web/incoming-request.ts'
-import { FastResponse } from '../web/response.ts'
-import { Connections, connectionOf } from './connections.ts'
-import { ALLOW, Exchange, type ExchangeContext } from './exchange.ts'
+import { type Connection, Connections, connectionOf } from './connections.ts'
+import { Exchange, type ExchangeContext, unknownVersion } from './exchange.ts'
 import { respond } from './respond.ts'
 
-/** {@link ListenerOptions}, and where the listener tells what it does on its own. */
-export interface NodeListenerOptions extends ListenerOptions {
-  /** Broken response streams at error, refused requests at debug. */
-  readonly log?: Logger
-  /** Called for each request that is refused before `fetch` sees it. */
-  readonly onRejected?: (code: FezzErrorCode) => void
-}
-
-/** One HTTP/1.1 port over node:http. */
+/** One HTTP/1.1 port over node:http. It takes no bound of `maxPipelined` but that of node itself. */
 export class NodeListener implements Listener {
-  readonly #options: NodeListenerOptions
-  readonly #fetch: FetchHandler
-  readonly #log: Logger | undefined
+  readonly #options: ListenerOptions
+  readonly #answers: Answers
   readonly #server: Server
   readonly #connections: Connections
   readonly #context: ExchangeContext
-  readonly #requestId = requestIds()
   #stopped: Promise<void> | undefined
   #drained: Promise<void> | undefined
   #closed: Promise<void> | undefined
 
   /** @throws FezzError `INVALID_CONFIG` for a wrong trusted proxy */
-  constructor(options: NodeListenerOptions) {
+  constructor(options: ListenerOptions) {
     this.#options = options
-    this.#fetch = options.fetch
-    this.#log = options.log
+    this.#answers = new Answers(options)
     const proxies = new TrustedProxies(options.trustedProxies)
-    this.#connections = new Connections(proxies)
-    this.#context = {
-      connections: this.#connections,
-      proxies,
-      maxBodyBytes: options.maxBodyBytes,
-      maxTargetBytes: options.maxTargetBytes,
-    }
-    this.#server = createServer(serverOptions(options))
-    if (options.maxConnections > 0) this.#server.maxConnections = options.maxConnections
+    this.#connections = new Connections(proxies, options, connection =>
+      this.#onSlowBody(connection),
+    )
+    this.#context = { connections: this.#connections, proxies, limits: options }
+    const { tls } = options
+    this.#server =
+      tls === undefined
+        ? createServer(serverOptions(options))
+        : createTlsServer({ ...serverOptions(options), ...tlsOptions(tls) })
     // 0: no bound. With one, node drops the headers past it and serves what is left.
     this.#server.maxHeadersCount = 0
+    this.#server.timeout = options.responseStallTimeoutMs
     this.#server
-      .on('connection', socket => this.#connections.add(socket))
+      .on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) =>
+        this.#connections.add(socket),
+      )
       .on('request', (req, res) => this.#serve(req, res, false))
       .on('checkContinue', (req, res) => this.#serve(req, res, true))
-      .on('checkExpectation', (req, res) => this.#refuseExpectation(req, res))
+      .on('checkExpectation', (req, res) => this.#serve(req, res, false, req.headers.expect))
       .on('connect', (_req, socket) => this.#refuseConnect(socket as Socket))
+      .on('upgrade', (req, socket, head) => this.#upgrade(req, socket, head))
       .on('clientError', (error, socket) => this.#onClientError(error, socket as Socket))
+      .on('timeout', socket => this.#onTimeout(socket))
   }
 
   listen(): Promise<ListenerAddress> {
-    const { host, port } = this.#options
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject)
-      this.#server.listen({ host, port }, () => {
-        this.#server.off('error', reject)
-        // Such as no file descriptors left for another connection: those that are open go on.
-        this.#server.on('error', err => this.#log?.error({ err }, 'a connection was not accepted'))
-        resolve({ host, port: (this.#server.address() as AddressInfo).port })
-      })
-    })
+    return openPort(this.#server, this.#options)
   }
 
   get connections(): number {
@@ -135,19 +119,25 @@ export class NodeListener implements Listener {
     return this.#stopped
   }
 
-  #serve(req: IncomingMessage, res: ServerResponse, awaitsContinue: boolean): void {
+  #serve(
+    req: IncomingMessage,
+    res: ServerResponse,
+    awaitsContinue: boolean,
+    expectation?: string,
+  ): void {
     const exchange = new Exchange(req, res, this.#context)
-    try {
-      exchange.open(awaitsContinue)
-    } catch (error) {
-      this.#refuse(exchange, error as FezzError)
-      return
-    }
     let result: Response | Promise<Response>
     try {
-      result = exchange.isForServer
-        ? this.#serverOptions(exchange)
-        : this.#fetch(new IncomingRequest(exchange))
+      const { refusal } = exchange.connection
+      if (refusal !== undefined) throw refusal
+      exchange.open(awaitsContinue, expectation)
+    } catch (error) {
+      const response = this.#answers.refusal(error as FezzError, exchange.requestId)
+      respond(exchange, response, true, this.#answers.log)
+      return
+    }
+    try {
+      result = this.#answers.serve(exchange)
     } catch (error) {
       this.#fail(exchange, error)
       return
@@ -165,7 +155,7 @@ export class NodeListener implements Listener {
 
   #respond(exchange: Exchange, response: Response): void {
     try {
-      respond(exchange, response, false, this.#log)
+      respond(exchange, response, false, this.#answers.log)
     } catch (error) {
       this.#fail(exchange, error)
     }
@@ -173,35 +163,26 @@ export class NodeListener implements Listener {
 
   /** The handler threw, which it must not, or returned what cannot be sent. */
   #fail(exchange: Exchange, cause: unknown): void {
-    const requestId = this.#requestIdOf(exchange)
-    this.#log?.error({ err: cause, requestId }, 'no response could be sent')
     if (exchange.res.headersSent) {
+      this.#answers.logFailure(exchange, cause)
       exchange.res.destroy()
       return
     }
-    const error = new FezzError('INTERNAL', 'The request failed', { cause })
-    respond(exchange, problemResponse(error, requestId), false, this.#log)
+    respond(exchange, this.#answers.failed(exchange, cause), false, this.#answers.log)
   }
 
-  #refuse(exchange: Exchange, error: FezzError): void {
-    const requestId = this.#requestIdOf(exchange)
-    this.#reject(error, requestId)
-    respond(exchange, problemResponse(error, requestId), true, this.#log)
-  }
-
-  /** The answer to `OPTIONS *`. */
-  #serverOptions(exchange: Exchange): Response {
-    const headers = { allow: ALLOW, 'x-request-id': this.#requestIdOf(exchange) }
-    return new FastResponse(null, { status: 204, headers })
-  }
-
-  #requestIdOf({ rawHeaders }: Exchange): string {
-    return this.#requestId(findField(rawHeaders, 'x-request-id'))
-  }
-
-  #refuseExpectation(req: IncomingMessage, res: ServerResponse): void {
-    const error = new FezzError('EXPECTATION_FAILED', 'The only Expect served is 100-continue')
-    this.#refuse(new Exchange(req, res, this.#context), error)
+  #upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const res = new ServerResponse(req)
+    const exchange = new Exchange(req, res, this.#context)
+    try {
+      exchange.open(false, undefined)
+    } catch (error) {
+      this.#refuseSocket(socket as Socket, error as FezzError, exchange.requestId)
+      return
+    }
+    // node decided by the same header that this reads.
+    const handler = upgradeOf(req, this.#options) as UpgradeHandler
+    handler(new IncomingRequest(exchange), socket, head)
   }
 
   /** node has let go of this socket: there is nothing left that could order our answer. */
@@ -209,10 +190,10 @@ export class NodeListener implements Listener {
     this.#refuseSocket(socket, new FezzError('NOT_IMPLEMENTED', 'CONNECT is not served'))
   }
 
-  #onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-    const refusal = refusalOf(error.code)
-    // A connection that sent nothing has asked for no answer.
-    if (refusal === undefined || socket.bytesRead === 0) {
+  #onClientError(error: ParserError, socket: Socket): void {
+    const refusal = refusalOf(error)
+    // A connection that sent nothing has asked for no answer; one without a TLS handshake is none.
+    if (refusal === undefined || socket.bytesRead === 0 || connectionOf(socket) === undefined) {
       socket.destroy()
     } else if (!socket.writable) {
       // The last response may still be on its way out.
@@ -222,17 +203,28 @@ export class NodeListener implements Listener {
     }
   }
 
-  #refuseSocket(socket: Socket, error: FezzError): void {
-    const requestId = this.#requestId(undefined)
-    const isFirst = connectionOf(socket).refuse(problemMessage(error, requestId))
-    if (isFirst) this.#reject(error, requestId)
+  /** node calls it for idle connections too, and leaves all to whoever listens. */
+  #onTimeout(socket: Socket): void {
+    if (socket.writableLength > 0) {
+      this.#answers.reject(new FezzError('RESPONSE_STALLED', 'The client does not read'))
+      socket.destroy()
+    } else if (connectionOf(socket)?.isIdle === true) {
+      socket.destroySoon()
+    }
   }
 
-  /** Counts and logs a refusal. */
-  #reject(error: FezzError, requestId: string): void {
-    this.#options.onRejected?.(error.code)
-    this.#log?.debug({ code: error.code, detail: error.message, requestId }, 'request refused')
+  #onSlowBody({ socket }: Connection): void {
+    this.#refuseSocket(socket, new FezzError('REQUEST_TIMEOUT', 'The body arrives too slowly'))
   }
+
+  #refuseSocket(socket: Socket, error: FezzError, receivedId?: string): void {
+    connectionOf(socket)?.refuse(() => this.#answers.refusalMessage(error, receivedId))
+  }
+}
+
+/** What `clientError` tells. */
+interface ParserError extends NodeJS.ErrnoException {
+  readonly reason?: string
 }
 
 function serverOptions(options: ListenerOptions): ServerOptions {
@@ -253,17 +245,25 @@ function serverOptions(options: ListenerOptions): ServerOptions {
     // Requests without a body need none of a stream's life.
     optimizeEmptyRequests: true,
     // An Upgrade that is not taken up is ignored (RFC 9110, section 7.8).
-    shouldUpgradeCallback: () => false,
+    shouldUpgradeCallback: req => upgradeOf(req, options) !== undefined,
   }
 }
 
+function upgradeOf(req: IncomingMessage, options: ListenerOptions): UpgradeHandler | undefined {
+  return options.upgrades?.get(req.headers.upgrade?.trim().toLowerCase() ?? '')
+}
+
 /** What the parser's error codes mean to a client; `undefined`: the connection itself failed. */
-function refusalOf(code: string | undefined): FezzError | undefined {
+function refusalOf({ code, reason }: ParserError): FezzError | undefined {
   switch (code) {
     case 'HPE_HEADER_OVERFLOW':
       return new FezzError('HEADERS_TOO_LARGE', 'The request head is too large')
     case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
       return new FezzError('PAYLOAD_TOO_LARGE', 'The chunk extensions are too large')
+    case 'HPE_INVALID_VERSION':
+      // It also stands for a line that does not end as it should.
+      if (reason === 'Invalid HTTP version') return unknownVersion()
+      break
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return new FezzError('REQUEST_TIMEOUT', 'The request did not arrive in time')
   }

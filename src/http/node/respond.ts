@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Logger } from '../../telemetry/logger.ts'
+import { frameEmptyBody } from '../framing.ts'
 import { adoptResponse, takeOutgoing } from '../web/outgoing.ts'
 import type { Exchange } from './exchange.ts'
 
@@ -42,23 +43,6 @@ export function respond(
     finish(exchange, ends, body)
   } else {
     finish(exchange, ends, typeof body === 'string' ? Buffer.from(body) : body)
-  }
-}
-
-/**
- * Without a body, `content-length` is whatever the function said, once or more. That is right for HEAD
- * and 304 only (RFC 9110, section 8.6), and only if it is a length: the client takes its end from it.
- */
-function frameEmptyBody(status: number, headers: string[], isHead: boolean): void {
-  const lengths = new Set<string>()
-  for (let at = headers.length - 2; at >= 0; at -= 2) {
-    if (headers[at] === 'content-length') lengths.add(headers.splice(at, 2)[1]!)
-  }
-  if (isHead || status === 304) {
-    const [length = ''] = lengths
-    if (lengths.size === 1 && /^\d+$/.test(length)) headers.push('content-length', length)
-  } else if (status !== 204) {
-    headers.push('content-length', '0')
   }
 }
 

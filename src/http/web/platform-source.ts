@@ -1,4 +1,4 @@
-import { fieldsOf } from './fields.ts'
+import { fieldsOf, findField } from './fields.ts'
 import type { BodySource, RequestSource } from './source.ts'
 
 /** A platform Request as a {@link RequestSource}: for requests that come without a socket. */
@@ -8,6 +8,7 @@ export class PlatformSource implements RequestSource {
   readonly authority: string
   readonly target: string
   readonly rawHeaders: readonly string[]
+  readonly requestId: string | undefined
   readonly clientAddress = ''
   readonly body: BodySource | null
   readonly #signal: AbortSignal
@@ -27,6 +28,7 @@ export class PlatformSource implements RequestSource {
     this.authority = url.host
     this.target = url.pathname + url.search
     this.rawHeaders = fieldsOf(request.headers)
+    this.requestId = findField(this.rawHeaders, 'x-request-id')
     this.body =
       stream === null
         ? null

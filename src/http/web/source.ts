@@ -12,6 +12,8 @@ export interface RequestSource {
   readonly target: string
   /** Name, value, name, value, ... as received. */
   readonly rawHeaders: readonly string[]
+  /** Value of `X-Request-Id` as received: every request is asked for it. */
+  readonly requestId: string | undefined
   /** Address of the client, after trusted proxies were looked through. */
   readonly clientAddress: string
   /** `null` when the request has no body. */

@@ -29,6 +29,7 @@ function sourceWith(more: Partial<RequestSource>): IncomingRequest {
     authority: 'functions.example',
     target: '/',
     rawHeaders: [],
+    requestId: undefined,
     clientAddress: '192.0.2.1',
     body: null,
     onAbort() {},

@@ -1,0 +1,123 @@
+import { createServer, type Server, type Socket } from 'node:net'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { createServer as createTlsServer } from 'node:tls'
+import { Answers } from '../answers.ts'
+import { ConnectionLimits } from '../connection-limits.ts'
+import { plainAddress, TrustedProxies } from '../forwarded.ts'
+import type { Listener, ListenerAddress, ListenerOptions } from '../listener.ts'
+import { openPort, tlsOptions } from '../open-port.ts'
+import { Connection } from './connection.ts'
+import type { EngineContext } from './engine-context.ts'
+import { Wheel } from './wheel.ts'
+
+/** How late a timeout may be noticed. */
+const TICK_MS = 50
+
+/** One HTTP/1.1 port with nothing between the socket and the handler but this folder. */
+export class EngineListener implements Listener {
+  readonly #options: ListenerOptions
+  readonly #server: Server
+  readonly #context: EngineContext
+  readonly #limits: ConnectionLimits
+  readonly #open = new Set<Connection>()
+  #stopped: Promise<void> | undefined
+  #drained: Promise<void> | undefined
+  #closed: Promise<void> | undefined
+
+  /** @throws FezzError `INVALID_CONFIG` for a wrong trusted proxy */
+  constructor(options: ListenerOptions) {
+    this.#options = options
+    this.#context = {
+      options,
+      proxies: new TrustedProxies(options.trustedProxies),
+      answers: new Answers(options),
+      wheel: new Wheel(TICK_MS),
+    }
+    this.#limits = new ConnectionLimits(options.maxConnections, options.maxAddressConnections)
+    const { tls, headersTimeoutMs } = options
+    // A client that has sent all it will may still wait for its answer.
+    const common = { allowHalfOpen: true, noDelay: true }
+    this.#server =
+      tls === undefined
+        ? createServer(common)
+        : createTlsServer({ ...common, ...tlsOptions(tls), handshakeTimeout: headersTimeoutMs })
+    this.#server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) =>
+      this.#add(socket),
+    )
+    // Who fails the handshake has asked for nothing yet.
+    this.#server.on('tlsClientError', (_error, socket: Socket) => socket.destroy())
+  }
+
+  listen(): Promise<ListenerAddress> {
+    return openPort(this.#server, this.#options)
+  }
+
+  get connections(): number {
+    let size = 0
+    // A destroyed one is gone for the server a turn before its `close` says so.
+    for (const { socket } of this.#open) if (!socket.destroyed) size++
+    return size
+  }
+
+  drain(lingerMs: number): Promise<void> {
+    this.#drained ??= this.#drain(lingerMs)
+    return this.#drained
+  }
+
+  async #drain(lingerMs: number): Promise<void> {
+    this.#leave(lingerMs)
+    await new Promise<void>(resolve => {
+      const timer = setTimeout(resolve, this.#server.listening ? lingerMs : 0)
+      this.#server.once('close', () => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
+    // After a turn that took long, timers come before the connections that have waited meanwhile:
+    // closing the port now would reset them, and with them requests that may not be sent twice.
+    await nextTurn()
+    const stopped = this.#stop()
+    // Those that came meanwhile leave only now. Sent away earlier, clients that know no better come
+    // back at once, and the port closes on whoever is in the kernel's queue at that moment.
+    this.#leave(lingerMs)
+    await stopped
+    this.#context.wheel.close()
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
+    const stopped = this.#stop()
+    for (const { socket } of this.#open) socket.destroy()
+    await stopped
+    this.#context.wheel.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** Closes the port, and waits for the connections; resolves at once when it is not open. */
+  #stop(): Promise<void> {
+    // A turn later, because a server hears of its last connection's end before the socket does.
+    this.#stopped ??= new Promise(resolve => {
+      this.#server.close(() => setImmediate(resolve))
+    })
+    return this.#stopped
+  }
+
+  #leave(lingerMs: number): void {
+    for (const connection of this.#open) connection.leave(lingerMs)
+  }
+
+  #add(socket: Socket): void {
+    const rejection = this.#limits.admit(socket, plainAddress(socket.remoteAddress ?? ''))
+    if (socket.destroyed) return
+    const connection = new Connection(socket, this.#context, rejection)
+    this.#open.add(connection)
+    socket.once('close', () => this.#open.delete(connection))
+  }
+}

@@ -1,0 +1,160 @@
+import type { Socket } from 'node:net'
+import { FezzError } from '../../errors.ts'
+import { Deadline, type Wheel } from './wheel.ts'
+
+/** Text beyond this goes to the socket before more is gathered. */
+const GATHERED_LENGTH = 65_536
+/** Bodies up to this size go out in one piece with their head. */
+const JOINED_BYTES = 65_536
+/** Larger ones in pieces of this size, by which a client is seen to take something. */
+const SLICE_BYTES = 262_144
+
+/**
+ * What a connection sends. Answers of one turn are gathered, so that a small one is one write and
+ * many small ones are one too; what is large waits for the client to take what was before.
+ */
+export class Output {
+  readonly #socket: Socket
+  readonly #wheel: Wheel
+  readonly #stallMs: number
+  readonly #onStall: (error: FezzError) => void
+  #gathered = ''
+  #isCorked = false
+  #stalled: Deadline | undefined
+  #takenBytes = 0
+  #onDrain: (() => void) | undefined
+
+  /**
+   * @param stallMs time in which the client must take something; 0: no bound
+   * @param onStall called when it has not
+   */
+  constructor(socket: Socket, wheel: Wheel, stallMs: number, onStall: (error: FezzError) => void) {
+    this.#socket = socket
+    this.#wheel = wheel
+    this.#stallMs = stallMs
+    this.#onStall = onStall
+  }
+
+  /** Whether the client has to take something before more is made for it. */
+  get isClogged(): boolean {
+    return this.#socket.writableNeedDrain
+  }
+
+  /** Gathers `text`, one character per byte. */
+  text(text: string): void {
+    this.#gathered = this.#gathered === '' ? text : this.#gathered + text
+    if (this.#gathered.length > GATHERED_LENGTH) this.flush()
+  }
+
+  /**
+   * Sends `head`, then `body`, which must not change any more.
+   *
+   * @param done called when the last piece is with the socket, perhaps at once
+   */
+  message(head: string, body: Uint8Array, done: () => void): void {
+    if (body.byteLength > JOINED_BYTES) {
+      this.text(head)
+      this.#cork()
+      this.#slice(body, 0, done)
+      return
+    }
+    const joined = Buffer.allocUnsafe(head.length + body.byteLength)
+    joined.write(head, 0, 'latin1')
+    joined.set(body, head.length)
+    this.bytes(joined)
+    done()
+  }
+
+  /** Sends `bytes` behind what was gathered. */
+  bytes(bytes: Uint8Array): void {
+    this.flush()
+    this.#socket.write(bytes)
+    this.#watch()
+  }
+
+  /** Sends a part of a body of unknown length (RFC 9112, section 7.1). */
+  chunk(bytes: Uint8Array): void {
+    this.#cork()
+    this.text(`${bytes.byteLength.toString(16)}\r\n`)
+    this.bytes(bytes)
+    this.text('\r\n')
+  }
+
+  /** Calls `ready` when the client has taken enough for more to be sent. */
+  onceReady(ready: () => void): void {
+    if (!this.isClogged) {
+      ready()
+      return
+    }
+    if (this.#onDrain === undefined) {
+      this.#socket.on('drain', () => {
+        const onDrain = this.#onDrain
+        this.#onDrain = ignore
+        onDrain?.()
+      })
+    }
+    this.#onDrain = ready
+  }
+
+  /** Hands what was gathered to the socket. */
+  flush(): void {
+    if (this.#gathered === '') return
+    const text = this.#gathered
+    this.#gathered = ''
+    this.#socket.write(text, 'latin1')
+    this.#watch()
+  }
+
+  /** Lets go of its deadline. */
+  close(): void {
+    if (this.#stalled !== undefined) this.#wheel.remove(this.#stalled)
+    this.#onDrain = undefined
+  }
+
+  #slice(body: Uint8Array, from: number, done: () => void): void {
+    let at = from
+    while (at < body.byteLength && !this.#socket.destroyed) {
+      this.bytes(body.subarray(at, at + SLICE_BYTES))
+      at += SLICE_BYTES
+      if (at < body.byteLength && this.isClogged) {
+        this.onceReady(() => this.#slice(body, at, done))
+        return
+      }
+    }
+    done()
+  }
+
+  /** What is written until the next tick goes to the kernel in one call. */
+  #cork(): void {
+    if (this.#isCorked) return
+    this.#isCorked = true
+    this.#socket.cork()
+    process.nextTick(() => {
+      this.#isCorked = false
+      this.flush()
+      this.#socket.uncork()
+    })
+  }
+
+  #watch(): void {
+    if (this.#stallMs === 0 || this.#socket.writableLength === 0) return
+    this.#stalled ??= new Deadline(() => this.#check())
+    if (this.#stalled.isSet) return
+    this.#takenBytes = this.#taken
+    this.#wheel.set(this.#stalled, this.#stallMs)
+  }
+
+  #check(): void {
+    if (this.#socket.writableLength === 0 || this.#socket.destroyed) return
+    if (this.#taken > this.#takenBytes) this.#watch()
+    else
+      this.#onStall(new FezzError('RESPONSE_STALLED', 'The client takes nothing of its response'))
+  }
+
+  /** Bytes that the kernel has. */
+  get #taken(): number {
+    return this.#socket.bytesWritten - this.#socket.writableLength
+  }
+}
+
+function ignore(): void {}

@@ -1,0 +1,91 @@
+import type { Output } from './output.ts'
+import type { Framing } from './response-head.ts'
+
+/** How the sending of a stream has ended. */
+export type StreamOutcome = 'complete' | 'left' | { readonly failure: unknown }
+
+/** One streaming body on its way out: read as fast as the client takes it. */
+export class ResponseStream {
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>
+  readonly #output: Output
+  readonly #framing: Framing
+  #rest: number
+  #isCancelled = false
+  #proceed: (() => void) | undefined
+
+  /** @param length its bytes, where `framing` is `length` */
+  constructor(
+    stream: ReadableStream<Uint8Array>,
+    output: Output,
+    framing: Framing,
+    length: string | undefined,
+  ) {
+    this.#reader = stream.getReader()
+    this.#output = output
+    this.#framing = framing
+    this.#rest = length === undefined ? Number.POSITIVE_INFINITY : Number(length)
+  }
+
+  /** Sends all of it behind `head`. Never rejects. */
+  async send(head: string): Promise<StreamOutcome> {
+    const output = this.#output
+    let isBegun = false
+    const begin = (): void => {
+      if (!isBegun) output.text(head)
+      isBegun = true
+    }
+    // By itself only if the first chunk takes longer than this turn.
+    const immediate = setImmediate(() => {
+      begin()
+      output.flush()
+    })
+    try {
+      for (;;) {
+        const { done, value } = await this.#reader.read()
+        if (this.#isCancelled) return 'left'
+        begin()
+        if (done) break
+        this.#send(value)
+        if (output.isClogged) await this.#ready()
+        if (this.#isCancelled) return 'left'
+      }
+      if (this.#framing === 'length' && this.#rest > 0) {
+        throw new RangeError(`The body is ${this.#rest} bytes shorter than its Content-Length`)
+      }
+      if (this.#framing === 'chunked') output.text('0\r\n\r\n')
+      output.flush()
+      return 'complete'
+    } catch (failure) {
+      if (this.#isCancelled) return 'left'
+      this.#reader.cancel(failure).catch(() => {})
+      return { failure }
+    } finally {
+      clearImmediate(immediate)
+    }
+  }
+
+  /** The client has left. */
+  cancel(): void {
+    if (this.#isCancelled) return
+    this.#isCancelled = true
+    this.#reader.cancel(new Error('The client left')).catch(() => {})
+    this.#proceed?.()
+  }
+
+  #send(value: unknown): void {
+    if (!(value instanceof Uint8Array)) throw new TypeError('Received non-Uint8Array chunk')
+    // An empty chunk would be the last one.
+    if (value.byteLength === 0) return
+    this.#rest -= value.byteLength
+    if (this.#rest < 0) throw new RangeError('The body is longer than its Content-Length')
+    if (this.#framing === 'chunked') this.#output.chunk(value)
+    else this.#output.bytes(value)
+  }
+
+  #ready(): Promise<void> {
+    return new Promise(resolve => {
+      this.#proceed = resolve
+      this.#output.onceReady(resolve)
+    })
+  }
+}
