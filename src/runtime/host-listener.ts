@@ -14,42 +14,40 @@ type Hooks = Pick<ListenerOptions, 'fetch' | 'log' | 'onRejected'>
  * @throws FezzError `INVALID_CONFIG` for certificates that cannot be read or do not belong together
  */
 export function hostListener(config: HostConfig, hooks: Hooks): Listener {
-  const options = { ...config, ...hooks, path: config.unixSocket, tls: tlsOf(config) }
+  const tls = tlsOf(config)
+  const path = config.unixSocket === '' ? undefined : config.unixSocket
+  const options = { ...config, ...hooks, path, tls }
   try {
     return config.listener === 'engine' ? new EngineListener(options) : new NodeListener(options)
   } catch (cause) {
-    if (cause instanceof FezzError || options.tls === undefined) throw cause
-    throw new FezzError(
-      'INVALID_CONFIG',
-      `tlsCert ${config.tlsCert} and tlsKey ${config.tlsKey}: ${(cause as Error).message}`,
-      { cause },
-    )
+    if (cause instanceof FezzError || tls === undefined) throw cause
+    const { message } = cause as Error
+    throw invalid(`tlsCert ${config.tlsCert} with tlsKey ${config.tlsKey}: ${message}`, cause)
   }
 }
 
 function tlsOf({ tlsCert, tlsKey, tlsClientCa }: HostConfig): ListenerTls | undefined {
-  if (tlsCert === undefined && tlsKey === undefined) {
-    if (tlsClientCa === undefined) return undefined
-    throw new FezzError('INVALID_CONFIG', 'tlsClientCa needs tlsCert and tlsKey; set them too')
+  if (tlsCert === '' && tlsKey === '' && tlsClientCa === '') return undefined
+  if (tlsCert === '' || tlsKey === '') {
+    throw invalid('setting "tlsCert" needs "tlsKey", and "tlsClientCa" both; set them together')
   }
-  if (tlsCert === undefined) throw missing('tlsKey', 'tlsCert')
-  if (tlsKey === undefined) throw missing('tlsCert', 'tlsKey')
   return {
-    cert: read('tlsCert', tlsCert),
-    key: read('tlsKey', tlsKey),
-    clientCa: tlsClientCa === undefined ? undefined : read('tlsClientCa', tlsClientCa),
+    cert: readPem('tlsCert', tlsCert),
+    key: readPem('tlsKey', tlsKey),
+    ...(tlsClientCa !== '' && { clientCa: readPem('tlsClientCa', tlsClientCa) }),
   }
 }
 
-function missing(given: string, wanted: string): FezzError {
-  return new FezzError('INVALID_CONFIG', `${given} needs ${wanted}; set both or none`)
-}
-
-function read(setting: string, file: string): Buffer {
+function readPem(setting: string, file: string): Buffer {
   try {
     return readFileSync(file)
   } catch (cause) {
-    const { message } = cause as Error
-    throw new FezzError('INVALID_CONFIG', `${setting}: ${message}`, { cause })
+    const { code } = cause as NodeJS.ErrnoException
+    const message = `setting "${setting}": ${file} cannot be read (${code}); name a file in PEM format`
+    throw invalid(message, cause)
   }
+}
+
+function invalid(message: string, cause?: unknown): FezzError {
+  return new FezzError('INVALID_CONFIG', message, { cause })
 }

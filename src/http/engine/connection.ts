@@ -284,7 +284,10 @@ export class Connection implements Peer {
   #proceed(): void {
     for (let exchange = this.#first; exchange !== undefined; exchange = this.#first) {
       if (exchange.isSending) return
-      if (exchange.upgrade !== undefined) return this.#handOver(exchange)
+      if (exchange.upgrade !== undefined) {
+        this.#handOver(exchange)
+        return
+      }
       if (exchange.outgoing === undefined) {
         if (exchange.owesContinue) this.#output.text(CONTINUE)
         exchange.owesContinue = false
