@@ -7,7 +7,8 @@ export type FetchHandler = (request: Request) => Response | Promise<Response>
 
 /**
  * Takes over the connection of a request that asks for another protocol (RFC 9110, section 7.8). It
- * writes `101 Switching Protocols` itself, or another answer, and ends the connection.
+ * writes `101 Switching Protocols` itself, or another answer, and ends the connection. Unless it
+ * listens to the socket's `data` before it returns, the socket is paused and waits for `resume()`.
  *
  * @param head what the client has sent already behind its request
  */

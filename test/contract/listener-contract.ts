@@ -1,9 +1,22 @@
-import { afterEach, describe, expect, it, vi } from 'vitest'
-import type { FetchHandler, Listener, ListenerOptions } from '../../src/http/listener.ts'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createConnection } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type ConnectionOptions, connect as tlsConnect } from 'node:tls'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import type {
+  FetchHandler,
+  Listener,
+  ListenerOptions,
+  UpgradeHandler,
+} from '../../src/http/listener.ts'
 // What the host hands a listener; one test below has the platform's own.
 import { FastResponse as Response } from '../../src/http/web/response.ts'
 import { LISTENER_DEFAULTS } from '../http/listener-defaults.ts'
 import { RawClient, statusesIn } from '../http/raw-client.ts'
+import { type Certificates, makeCertificates } from '../services/certificates.ts'
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -894,13 +907,208 @@ export function describeListener(name: string, make: MakeListener): void {
       await second.close()
     })
 
-    it('refuses connections beyond maxConnections', async () => {
-      const { port, listener } = await start(() => new Response('x'), { maxConnections: 1 })
-      const first = await connect(port)
-      await first.send(get('/')).untilReceived('\r\n\r\nx')
-      const second = await connect(port)
-      expect(await second.untilClosed()).toBe('')
-      expect(listener.connections).toBe(1)
+    describe('limits', () => {
+      it.each(['maxConnections', 'maxAddressConnections'] as const)(
+        'answers the first request beyond %s with 503 and ends it',
+        async limit => {
+          const rejected: string[] = []
+          const { port } = await start(() => new Response('x'), {
+            [limit]: 1,
+            onRejected: code => rejected.push(code),
+          })
+          const first = await connect(port)
+          await first.send(get('/')).untilReceived('\r\n\r\nx')
+          const second = await connect(port)
+          const received = await second.send(get('/')).untilClosed()
+          expect(statusesIn(received)).toEqual([503])
+          expect(received).toMatch(/retry-after: 1\r\n/i)
+          expect(received).toMatch(/connection: close\r\n/i)
+          expect(rejected).toEqual(['OVERLOADED'])
+          await first.send(get('/')).until(text => statusesIn(text).length === 2)
+          first.destroy()
+          await vi.waitFor(async () => {
+            const third = await connect(port)
+            expect(statusesIn(await third.send(get('/')).untilReceived('\r\n\r\n'))).toEqual([200])
+          })
+        },
+      )
+
+      it('cuts a connection beyond maxConnections that asks for nothing', async () => {
+        const { port } = await start(() => new Response('x'), { maxConnections: 1 })
+        await connect(port)
+        expect(await (await connect(port)).untilClosed()).toBe('')
+      })
+
+      it('ends a connection with the last of its requests', async () => {
+        const { port } = await start(() => new Response('x'), { maxConnectionRequests: 2 })
+        const client = await connect(port)
+        const first = await client.send(get('/')).untilReceived('\r\n\r\nx')
+        expect(first).not.toMatch(/connection: close/i)
+        const received = await client.send(get('/') + get('/')).untilClosed()
+        expect(statusesIn(received)).toEqual([200, 200])
+        expect(received).toMatch(/connection: close/i)
+      })
+
+      it('refuses more headers than maxHeaders with 431, and takes just as many', async () => {
+        const { port } = await start(() => new Response('x'), { maxHeaders: 3 })
+        const client = await connect(port)
+        await client.send(get('/', 'A: 1\r\nB: 2\r\n')).untilReceived('\r\n\r\nx')
+        client.send(get('/', 'A: 1\r\nB: 2\r\nC: 3\r\n'))
+        expect(statusesIn(await client.untilClosed())).toEqual([200, 431])
+      })
+
+      it('answers 408 to a body that comes more slowly than minBodyRate', async () => {
+        const { port } = await start(async request => new Response(await request.text()), {
+          minBodyRateBytes: 1_000_000,
+        })
+        const client = await connect(port)
+        client.send(post('Content-Length: 1000\r\n', 'x'))
+        const received = await client.untilClosed()
+        expect(statusesIn(received)).toEqual([408])
+        expect(received).toContain('too slowly')
+      }, 20_000)
+
+      it('cuts a client that takes nothing of its response', async () => {
+        const rejected: string[] = []
+        const { port, listener } = await start(() => new Response(new Uint8Array(64 * MIB)), {
+          responseStallTimeoutMs: 100,
+          onRejected: code => rejected.push(code),
+        })
+        const client = await connect(port)
+        client.socket.pause()
+        client.send(get('/'))
+        await vi.waitFor(() => expect(rejected).toEqual(['RESPONSE_STALLED']), 5_000)
+        await vi.waitFor(() => expect(listener.connections).toBe(0))
+      })
+
+      it('lets a client be slow that takes its response bit by bit', async () => {
+        const { port } = await start(() => new Response(new Uint8Array(16 * MIB)), {
+          responseStallTimeoutMs: 400,
+        })
+        const client = await connect(port)
+        client.send(get('/'))
+        const pace = setInterval(() => {
+          if (client.socket.isPaused()) client.socket.resume()
+          else client.socket.pause()
+        }, 50)
+        await client.until(text => text.length > 16 * MIB).finally(() => clearInterval(pace))
+      })
+
+      it('keeps an idle connection longer than a head may take', async () => {
+        const { port } = await start(() => new Response('x'), {
+          headersTimeoutMs: 100,
+          keepAliveTimeoutMs: 2_000,
+        })
+        const client = await connect(port)
+        await client.send(get('/')).untilReceived('\r\n\r\nx')
+        await new Promise(resolve => setTimeout(resolve, 400))
+        client.send(get('/'))
+        await client.until(text => statusesIn(text).length === 2)
+      })
+
+      it('ends an idle connection after keepAliveTimeout', async () => {
+        const { port } = await start(() => new Response('x'), { keepAliveTimeoutMs: 100 })
+        const client = await connect(port)
+        expect(statusesIn(await client.send(get('/')).untilClosed())).toEqual([200])
+      })
+    })
+
+    it('takes over a connection for another protocol, and tells its hook what came behind', async () => {
+      const seen = Promise.withResolvers<string>()
+      const chat: UpgradeHandler = (request, socket, head) => {
+        socket.write(
+          'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n',
+        )
+        seen.resolve(`${request.url} ${Buffer.from(head).toString('latin1')}`)
+        socket.on('data', data => socket.end(data))
+      }
+      const { port, listener } = await start(() => new Response('x'), {
+        upgrades: new Map([['chat', chat]]),
+      })
+      const client = await connect(port)
+      client.send(get('/first'))
+      await client.untilReceived('\r\n\r\nx')
+      client.send(`${get('/chat', 'Connection: upgrade\r\nUpgrade: Chat\r\n')}early`)
+      await client.untilReceived('101 Switching')
+      expect(await seen.promise).toBe('http://example.com/chat early')
+      expect(await client.send('ping').untilClosed()).toMatch(/\r\n\r\nping$/)
+      await vi.waitFor(() => expect(listener.connections).toBe(0))
+    })
+
+    it('listens on a Unix socket', async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'fezz-listener-'))
+      const path = join(folder, 'http.sock')
+      await start(request => new Response(request.url), { path })
+      const client = new RawClient(createConnection(path))
+      clients.push(client)
+      expect(await client.send(get('/x')).untilReceived('example')).toContain(
+        'http://example.com/x',
+      )
+      await rm(folder, { recursive: true })
+    })
+
+    describe('TLS', () => {
+      let folder: string
+      let files: Certificates
+      beforeAll(async () => {
+        folder = await mkdtemp(join(tmpdir(), 'fezz-tls-'))
+        files = await makeCertificates(folder)
+      })
+      afterAll(() => rm(folder, { recursive: true }))
+      const pem = (file: string) => readFileSync(file)
+      const server = () => ({ cert: pem(files.serverCert), key: pem(files.serverKey) })
+
+      async function connectTls(port: number, options: ConnectionOptions = {}): Promise<RawClient> {
+        const socket = tlsConnect({ port, host: '127.0.0.1', ca: pem(files.ca), ...options })
+        const client = new RawClient(socket)
+        clients.push(client)
+        await once(socket, 'secureConnect')
+        return client
+      }
+
+      it('serves HTTPS, and says so', async () => {
+        const { port, listener } = await start(
+          async request => new Response(`${request.url} ${await request.text()}`),
+          { tls: server() },
+        )
+        const client = await connectTls(port)
+        client.send(post('Content-Length: 4\r\n', 'body'))
+        await client.untilReceived('https://example.com/ body')
+        client.send(get('/again', 'Connection: close\r\n'))
+        expect(await client.untilClosed()).toContain('https://example.com/again')
+        await vi.waitFor(() => expect(listener.connections).toBe(0))
+      })
+
+      it('streams a large body both ways', async () => {
+        const { port } = await start(request => new Response(request.body), { tls: server() })
+        const client = await connectTls(port)
+        const body = 'x'.repeat(MIB)
+        client.send(post(`Content-Length: ${MIB}\r\n`, body))
+        const received = await client.until(text => text.endsWith(body))
+        expect(received).toMatch(/content-length: 1048576\r\n/i)
+      })
+
+      it('takes clients with a certificate alone where it knows who signs them', async () => {
+        const { port } = await start(() => new Response('x'), {
+          tls: { ...server(), clientCa: pem(files.ca) },
+        })
+        const known = await connectTls(port, {
+          cert: pem(files.clientCert),
+          key: pem(files.clientKey),
+        })
+        await known.send(get('/')).untilReceived('\r\n\r\nx')
+        // In TLS 1.3 the client hears of it only when it reads.
+        const stranger = await connectTls(port)
+        expect(await stranger.send(get('/')).untilClosed()).toBe('')
+      })
+
+      it('closes a connection that speaks no TLS', async () => {
+        const { port, listener } = await start(() => new Response('x'), { tls: server() })
+        const client = await connect(port)
+        client.send(get('/'))
+        expect(statusesIn(await client.untilClosed())).toEqual([])
+        await vi.waitFor(() => expect(listener.connections).toBe(0))
+      })
     })
 
     it('answers 408 when a head or a body does not arrive in time', async () => {

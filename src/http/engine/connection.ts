@@ -67,10 +67,7 @@ export class Connection implements Peer {
     this.#rejection = rejection
     const { wheel, options } = context
     this.#parser = new RequestParser(options)
-    this.#output = new Output(socket, wheel, options.responseStallTimeoutMs, error => {
-      context.answers.reject(error)
-      socket.destroy()
-    })
+    this.#output = new Output(socket, wheel, options.responseStallTimeoutMs, this)
     this.#timer = new ReceiveTimer(wheel, options, this)
     socket
       .on('data', (chunk: Buffer) => this.#onData(chunk))
@@ -117,6 +114,17 @@ export class Connection implements Peer {
 
   /** {@link ReceiveTimer} calls it when the client has had time to read the last answer. */
   onLingered(): void {
+    this.socket.destroy()
+  }
+
+  /** {@link Output} calls it when the client has taken what was sent. */
+  onDrain(): void {
+    this.#advance()
+  }
+
+  /** {@link Output} calls it when the client takes nothing. */
+  onStall(error: FezzError): void {
+    this.#context.answers.reject(error)
     this.socket.destroy()
   }
 
@@ -180,7 +188,6 @@ export class Connection implements Peer {
       if (isFull) this.socket.pause()
       else this.socket.resume()
     }
-    if (!mayRead && this.#output.isClogged) this.#output.onceReady(() => this.#advance())
     const body = this.#upload?.body
     if (body !== undefined && body !== null) this.#timer.body(body, this.#upload!.isOver)
     else if (this.#parser.isMidMessage && mayRead) this.#timer.head(this.#served)
@@ -405,6 +412,7 @@ export class Connection implements Peer {
     socket.removeAllListeners('data').removeAllListeners('end').pause()
     const rest = this.#parser.takeRest()
     exchange.upgrade!(new IncomingRequest(exchange), socket, rest)
+    if (socket.listenerCount('data') > 0) socket.resume()
   }
 
   #refuseExchange(exchange: Exchange, error: FezzError): void {

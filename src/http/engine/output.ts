@@ -9,6 +9,14 @@ const JOINED_BYTES = 65_536
 /** Larger ones in pieces of this size, by which a client is seen to take something. */
 const SLICE_BYTES = 262_144
 
+/** Whose output it is. */
+export interface OutputUser {
+  /** The client has taken enough for more to be made for it. */
+  onDrain(): void
+  /** The client has taken nothing for too long. */
+  onStall(error: FezzError): void
+}
+
 /**
  * What a connection sends. Answers of one turn are gathered, so that a small one is one write and
  * many small ones are one too; what is large waits for the client to take what was before.
@@ -17,22 +25,20 @@ export class Output {
   readonly #socket: Socket
   readonly #wheel: Wheel
   readonly #stallMs: number
-  readonly #onStall: (error: FezzError) => void
+  readonly #user: OutputUser
   #gathered = ''
   #isCorked = false
   #stalled: Deadline | undefined
   #takenBytes = 0
-  #onDrain: (() => void) | undefined
+  #hears = false
+  #ready: (() => void) | undefined
 
-  /**
-   * @param stallMs time in which the client must take something; 0: no bound
-   * @param onStall called when it has not
-   */
-  constructor(socket: Socket, wheel: Wheel, stallMs: number, onStall: (error: FezzError) => void) {
+  /** @param stallMs time in which the client must take something; 0: no bound */
+  constructor(socket: Socket, wheel: Wheel, stallMs: number, user: OutputUser) {
     this.#socket = socket
     this.#wheel = wheel
     this.#stallMs = stallMs
-    this.#onStall = onStall
+    this.#user = user
   }
 
   /** Whether the client has to take something before more is made for it. */
@@ -80,20 +86,10 @@ export class Output {
     this.text('\r\n')
   }
 
-  /** Calls `ready` when the client has taken enough for more to be sent. */
+  /** Calls `ready` when the client has taken enough for more to be sent. For one at a time. */
   onceReady(ready: () => void): void {
-    if (!this.isClogged) {
-      ready()
-      return
-    }
-    if (this.#onDrain === undefined) {
-      this.#socket.on('drain', () => {
-        const onDrain = this.#onDrain
-        this.#onDrain = ignore
-        onDrain?.()
-      })
-    }
-    this.#onDrain = ready
+    if (this.isClogged) this.#ready = ready
+    else ready()
   }
 
   /** Hands what was gathered to the socket. */
@@ -108,7 +104,7 @@ export class Output {
   /** Lets go of its deadline. */
   close(): void {
     if (this.#stalled !== undefined) this.#wheel.remove(this.#stalled)
-    this.#onDrain = undefined
+    this.#ready = undefined
   }
 
   #slice(body: Uint8Array, from: number, done: () => void): void {
@@ -137,6 +133,15 @@ export class Output {
   }
 
   #watch(): void {
+    if (!this.#hears && this.isClogged) {
+      this.#hears = true
+      this.#socket.on('drain', () => {
+        const ready = this.#ready
+        this.#ready = undefined
+        ready?.()
+        this.#user.onDrain()
+      })
+    }
     if (this.#stallMs === 0 || this.#socket.writableLength === 0) return
     this.#stalled ??= new Deadline(() => this.#check())
     if (this.#stalled.isSet) return
@@ -148,7 +153,9 @@ export class Output {
     if (this.#socket.writableLength === 0 || this.#socket.destroyed) return
     if (this.#taken > this.#takenBytes) this.#watch()
     else
-      this.#onStall(new FezzError('RESPONSE_STALLED', 'The client takes nothing of its response'))
+      this.#user.onStall(
+        new FezzError('RESPONSE_STALLED', 'The client takes nothing of its response'),
+      )
   }
 
   /** Bytes that the kernel has. */
@@ -156,5 +163,3 @@ export class Output {
     return this.#socket.bytesWritten - this.#socket.writableLength
   }
 }
-
-function ignore(): void {}
