@@ -67,7 +67,6 @@ export function resolveConfig(
   fromProgram(input instanceof HhrfConfig ? input.input : input).forEach(assign)
   fromFlags(flags).forEach(assign)
 
-  checkOrder(values)
   return Object.freeze(
     Object.fromEntries(Array.from(values, ([name, { value }]) => [fieldOf(name), value])),
   ) as HostConfig
@@ -195,19 +194,6 @@ function parse(setting: SettingName, input: unknown, origin: string): unknown {
     return SETTINGS[setting].parse(input)
   } catch (error) {
     throw invalid(`setting "${setting}"${origin}: ${(error as Error).message}`)
-  }
-}
-
-function checkOrder(values: ReadonlyMap<string, { value: unknown; origin: string }>): void {
-  for (const name of SETTING_NAMES) {
-    const { above }: Setting = SETTINGS[name]
-    if (above === undefined) continue
-    const own = values.get(name)!
-    const other = values.get(above)!
-    if ((own.value as number) > (other.value as number)) continue
-    throw invalid(
-      `setting "${name}"${own.origin}: ${own.value} ms is not longer than "${above}"${other.origin}, ${other.value} ms`,
-    )
   }
 }
 

@@ -22,8 +22,6 @@ export interface Setting<Input = unknown, Value = unknown, Unit extends string =
   readonly placeholder: string | undefined
   /** Whether what is given must not be printed. */
   readonly isSecret?: true
-  /** Name of another setting that this one must be greater than. */
-  readonly above?: string
   /**
    * @param input text, or whatever a program or a JSON file holds
    * @throws RangeError quoting the input and saying what is accepted
@@ -71,14 +69,13 @@ export function processes(
 export function duration(
   byDefault: string,
   description: string,
-  { zero = false, above }: { zero?: boolean; above?: string } = {},
+  { zero = false }: { zero?: boolean } = {},
 ): Setting<number | string, number, 'Ms'> {
   return {
     default: byDefault,
     description,
     unit: 'Ms',
     placeholder: '<duration>',
-    ...(above !== undefined && { above }),
     parse(input) {
       const durationMs = parseDuration(input as number | string)
       if (durationMs === 0 && !zero)

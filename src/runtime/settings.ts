@@ -28,7 +28,7 @@ export const SETTINGS = {
   maxBodySize: kind.size('10MiB', 'Largest request body (413).'),
   listener: kind.choice(
     LISTENER_KINDS,
-    'node',
+    'engine',
     "Who reads and writes HTTP: Fezz's own engine, or node:http.",
   ),
   unixSocket: kind.text('<path>', 'Unix socket to listen on in place of `host` and `port`.'),
@@ -117,9 +117,7 @@ export const SETTINGS = {
     '<file>',
     "JSON file with credentials of image registries, as Docker's config.json.",
   ),
-  headersTimeout: kind.duration('65s', 'Time for a request head to arrive (408).', {
-    above: 'keepAliveTimeout',
-  }),
+  headersTimeout: kind.duration('20s', 'Time for a request head to arrive (408).'),
   keepAliveTimeout: kind.duration(
     '60s',
     "Idle time of a kept connection; more than a proxy's in front.",

@@ -103,7 +103,7 @@ export const CONNECTION_POLICY: Message = {
   always_set_request_id_in_response: true,
   server_header_transformation: 'PASS_THROUGH',
   max_request_headers_kb: 15,
-  request_headers_timeout: '65s',
+  request_headers_timeout: '20s',
   stream_idle_timeout: '300s',
   common_http_protocol_options: {
     idle_timeout: '300s',

@@ -67,7 +67,8 @@ export class ReceiveTimer {
     this.#enter('head')
     this.#head = number
     this.#headSinceMs = this.#wheel.nowMs
-    this.#wheel.set(this.#deadline, this.#options.headersTimeoutMs)
+    const { headersTimeoutMs, requestTimeoutMs } = this.#options
+    this.#wheel.set(this.#deadline, Math.min(headersTimeoutMs, requestTimeoutMs))
   }
 
   /** A body begins to arrive. */
