@@ -7,7 +7,7 @@ import { freePort, onServerCore } from './machine.mjs'
 const START_LIMIT_MS = 30_000
 const STOP_LIMIT_MS = 1_000
 const POLL_MS = 1
-const REQUEST = 'GET /hello HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n'
+const HELLO = 'Hello, World!'
 
 const running = new Set()
 process.on('exit', () => {
@@ -16,14 +16,18 @@ process.on('exit', () => {
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
 
 /**
- * Starts a server on the server's core and waits for its first 200 on /hello.
- * @param peer `command(port)` and `env` as in peers.mjs
- * @returns `startMs` from spawn to that answer, `pid`, `url`, and `stop()`
+ * Starts a server on the server's core and waits for its first 200 with "Hello, World!" in it.
+ * @param peer `command(port, scenario)` and `env` as in peers.mjs
+ * @param scenario `method` and `path` to ask for (a GET of /hello); what is sent with a POST is the
+ *   same text, for it to come back
+ * @returns `startMs` from spawn to that answer, `pid`, `url` with that path, and `stop()`
  * @throws when it ends, answers something else, or stays silent for 30 s; the message says which
  */
-export async function startServer(peer) {
+export async function startServer(peer, scenario = {}) {
+  const { path = '/hello' } = scenario
+  const request = requestOf(path, scenario)
   const port = await freePort()
-  const [file, ...args] = onServerCore(peer.command(port))
+  const [file, ...args] = onServerCore(peer.command(port, scenario))
   const startedAt = performance.now()
   const child = spawn(file, args, {
     env: { ...process.env, NODE_ENV: 'production', ...peer.env },
@@ -52,7 +56,7 @@ export async function startServer(peer) {
     await ended
     clearTimeout(timer)
   }
-  for (let answer = ''; !isHello(answer); answer = await ask(port)) {
+  for (let answer = ''; !isHello(answer); answer = await ask(port, request)) {
     const late = performance.now() - startedAt > START_LIMIT_MS
     if (end || late) {
       await stop()
@@ -62,11 +66,23 @@ export async function startServer(peer) {
     await sleep(POLL_MS)
   }
   const startMs = performance.now() - startedAt
-  return { startMs, pid: child.pid, url: `http://127.0.0.1:${port}/hello`, stop }
+  return { startMs, pid: child.pid, url: `http://127.0.0.1:${port}${path}`, stop }
+}
+
+function requestOf(path, { method = 'GET', headers = {} }) {
+  const body = method === 'GET' ? '' : HELLO
+  const fields = {
+    ...headers,
+    Host: '127.0.0.1',
+    Connection: 'close',
+    ...(body && { 'Content-Length': body.length }),
+  }
+  const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`)
+  return `${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n${body}`
 }
 
 /** One request on a socket of its own: the whole answer, '' while nobody listens. */
-async function ask(port) {
+async function ask(port, request) {
   let answer = ''
   const socket = connect(port, '127.0.0.1')
   socket.setEncoding('latin1')
@@ -76,13 +92,13 @@ async function ask(port) {
   // Refused is the expected answer until the server listens; 'close' follows.
   socket.on('error', () => {})
   socket.setTimeout(START_LIMIT_MS, () => socket.destroy())
-  socket.write(REQUEST)
+  socket.write(request)
   await new Promise(resolve => socket.once('close', resolve))
   return answer
 }
 
 function isHello(answer) {
-  return /^HTTP\/1\.1 200 /.test(answer) && answer.includes('Hello, World!')
+  return /^HTTP\/1\.1 200 /.test(answer) && answer.includes(HELLO)
 }
 
 function statusLine(answer) {
