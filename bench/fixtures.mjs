@@ -55,6 +55,28 @@ export class Hello {
 }
 `
 
+const ECHO = `import { FezzFunction } from 'fezz/decorators'
+
+@FezzFunction({ id: 'echo', path: '/echo', method: 'POST' })
+export class Echo {
+  async fetch(request: Request) {
+    return new Response(await request.arrayBuffer(), {
+      headers: { 'content-type': 'application/octet-stream' },
+    })
+  }
+}
+`
+
+const JSON_ANSWER = `import { FezzFunction } from 'fezz/decorators'
+
+@FezzFunction('json', '/json')
+export class Json {
+  fetch(request: Request) {
+    return Response.json({ message: 'Hello, World!' })
+  }
+}
+`
+
 /** A table of 1,000 routes, /hello among them. */
 export function helloFunctions() {
   return write('hello', { 'hello.ts': HELLO, 'others.ts': OTHERS })
@@ -68,6 +90,16 @@ export function helloStoreFunctions() {
 /** The same, answering with the platform's Response class. */
 export function helloGlobalFunctions() {
   return write('hello-global', { 'hello.ts': HELLO_GLOBAL, 'others.ts': OTHERS })
+}
+
+/** The same with /echo, which sends a body back, and /json. */
+export function httpFunctions() {
+  return write('http', {
+    'hello.ts': HELLO,
+    'echo.ts': ECHO,
+    'json.ts': JSON_ANSWER,
+    'others.ts': OTHERS,
+  })
 }
 
 /** `count` functions of about 60 KB each, no two alike: /big-0, /big-1, ... */

@@ -16,12 +16,12 @@ const server = name => join(benchFolder, 'servers', name)
 const binary = name => join(benchFolder, 'node_modules', '.bin', name)
 
 /** A peer that is a script for the Node that runs this, so that all of them share one version. */
-function onNode(id, label, packageName) {
+export function onNode(id, label, packageName, script = `${id}.mjs`) {
   return {
     id,
     label,
     missing: packageName && missingFile(join(benchFolder, 'node_modules', packageName)),
-    command: port => [process.execPath, server(`${id}.mjs`), String(port)],
+    command: port => [process.execPath, server(script), String(port)],
   }
 }
 
@@ -36,7 +36,8 @@ function onBinary(id, args) {
   }
 }
 
-function onFezz(id, label, writeFunctions) {
+/** `fezz serve` with the functions that `writeFunctions()` gives, and `settings`: FEZZ_* variables. */
+export function onFezz(id, label, writeFunctions, settings = {}) {
   const missing = existsSync(cli) ? undefined : 'dist/cli.js is missing: npm run build'
   const { functions, cache } = writeFunctions()
   return {
@@ -48,6 +49,7 @@ function onFezz(id, label, writeFunctions) {
       FEZZ_HOST: '127.0.0.1',
       FEZZ_LOG_LEVEL: 'warn',
       FEZZ_CACHE_DIR: cache,
+      ...settings,
     },
   }
 }
@@ -86,8 +88,8 @@ export const baseline = onNode('node', 'bare node:http')
 
 /**
  * Every server compared. `missing` says why one cannot even be tried; `prepare()`, where there is
- * one, comes before its first start; `command(port)` starts it on 127.0.0.1 with the environment
- * `env` added.
+ * one, comes before its first start; `command(port, scenario)` starts it on 127.0.0.1 with the
+ * environment `env` added; those of this list do the same in every scenario.
  */
 export function allPeers() {
   return [

@@ -7,15 +7,23 @@ import { compare, formatComparison } from './compare.mjs'
 import { measureExecutors } from './executors/executors.mjs'
 import { formatExecutors } from './executors/table.mjs'
 import { projectFolder } from './fixtures.mjs'
+import { HTTP_SCENARIOS, measureHttp } from './http/http.mjs'
+import { httpPeers } from './http/peers.mjs'
+import { formatHttp } from './http/table.mjs'
 import { formatLifecycle } from './lifecycle-table.mjs'
 import { coresEnvironment, isInstalled, moveToLoadCore, onServerCore, pinned } from './machine.mjs'
 import { allPeers, baseline } from './peers.mjs'
 
 const known = allPeers()
-const USAGE = `usage: npm run bench -- [executors] [flags]
+const knownHttp = httpPeers()
+const WORDS = ['lifecycle', 'executors', 'http']
+const USAGE = `usage: npm run bench -- [executors] [http] [flags]
   executors       the executors side by side, and nothing else
-  --only a,b      these servers beside bare node:http (${known.map(peer => peer.id).join(', ')}),
-                  'lifecycle' and 'executors'
+  http            HTTP work of several kinds, and nothing else
+  --only a,b      these servers beside bare node:http (${idsOf(known)}),
+                  'lifecycle', 'executors' and 'http'; with http, these of its own
+                  (${idsOf(knownHttp)})
+  --scenario a,b  of http, these alone (${HTTP_SCENARIOS.join(', ')})
   --rounds N      times that each server is measured (5)
   --seconds S     length of one measurement, after a warm-up of 1 s (2)
   --quick         2 rounds of 1 s
@@ -32,15 +40,17 @@ console.log(`${machine}; ${pinned ? 'one core each for server and wrk' : 'NOT pi
 const comparison = options.peers.length > 1 ? await compare(options.peers, options) : []
 const lifecycle = options.lifecycle ? await runLifecycle() : undefined
 const executors = options.executors ? await measureExecutors(options) : undefined
+const http = options.http ? await measureHttp(options.http, options.scenarios, options) : undefined
 report('')
 if (comparison.length > 0) console.log(`${formatComparison(comparison)}\n`)
 if (lifecycle) console.log(formatLifecycle(lifecycle))
 if (executors) console.log(formatExecutors(executors))
+if (http) console.log(formatHttp(http))
 if (options.json) {
   mkdirSync(dirname(options.json), { recursive: true })
   writeFileSync(
     options.json,
-    `${JSON.stringify({ machine, pinned, comparison, lifecycle, executors }, null, 2)}\n`,
+    `${JSON.stringify({ machine, pinned, comparison, lifecycle, executors, http }, null, 2)}\n`,
   )
 }
 
@@ -52,6 +62,7 @@ function readOptions() {
       allowPositionals: true,
       options: {
         only: { type: 'string' },
+        scenario: { type: 'string' },
         rounds: { type: 'string' },
         seconds: { type: 'string' },
         quick: { type: 'boolean', default: false },
@@ -77,21 +88,36 @@ function readOptions() {
   }
   const named = [...(values.only?.split(',') ?? []), ...positionals]
   const only = named.length > 0 ? named : undefined
-  const isKnown = id =>
-    id === 'lifecycle' || id === 'executors' || known.some(peer => peer.id === id)
-  const unknown = only?.find(id => !isKnown(id))
+  const isHttp = only?.includes('http') ?? false
+  const chosen = peers => peers.filter(({ id }) => id === baseline.id || !only || only.includes(id))
+  const servers = isHttp ? knownHttp : known
+  const unknown = only?.find(id => !WORDS.includes(id) && !servers.some(peer => peer.id === id))
   if (unknown !== undefined) stop(`--only ${unknown}: no such server\n${USAGE}`)
+  const scenarios = values.scenario?.split(',') ?? HTTP_SCENARIOS
+  const unknownScenario = scenarios.find(name => !HTTP_SCENARIOS.includes(name))
+  if (unknownScenario !== undefined) {
+    stop(`--scenario ${unknownScenario}: no such scenario\n${USAGE}`)
+  }
+  if (values.scenario !== undefined && !isHttp) stop(`--scenario is for http\n${USAGE}`)
+  const ofHttp = chosen(knownHttp)
   return {
-    peers: known.filter(({ id }) => id === baseline.id || !only || only.includes(id)),
+    peers: isHttp ? [] : chosen(known),
     lifecycle: !only || only.includes('lifecycle'),
     // Minutes, and a container engine: for those who ask.
     executors: only?.includes('executors') ?? false,
+    // Minutes too. Without servers beside the yardstick, all of them.
+    http: isHttp ? (ofHttp.length > 1 ? ofHttp : knownHttp) : undefined,
+    scenarios,
     rounds: whole('rounds', values.quick ? 2 : 5),
     seconds: whole('seconds', values.quick ? 1 : 2),
     warmUpSeconds: 1,
     json: values.json,
     report,
   }
+}
+
+function idsOf(peers) {
+  return peers.map(({ id }) => id).join(', ')
 }
 
 /** Its own process, on the server's core: what it measures happens inside the host. */
