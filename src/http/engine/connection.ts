@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net'
-import { TLSSocket } from 'node:tls'
 import { FezzError } from '../../errors.ts'
 import { plainAddress } from '../forwarded.ts'
 import type { Peer } from '../located-request.ts'
@@ -60,7 +59,7 @@ export class Connection implements Peer {
   /** @param rejection refuses its first request */
   constructor(socket: Socket, context: EngineContext, rejection: FezzError | undefined) {
     this.socket = socket
-    this.scheme = socket instanceof TLSSocket ? 'https' : 'http'
+    this.scheme = context.options.tls === undefined ? 'http' : 'https'
     this.address = plainAddress(socket.remoteAddress ?? '')
     this.isTrusted = context.proxies.trusts(this.address)
     this.#context = context
@@ -160,8 +159,8 @@ export class Connection implements Peer {
     while (this.#mayRead) {
       const event = this.#parser.next()
       if (event === 'more') break
-      if (event === 'head') this.#begin(this.#parser.head)
-      else if (event === 'data') this.#upload?.body?.receive(this.#parser.data)
+      if (event === 'head') this.#begin(this.#parser.takeHead())
+      else if (event === 'data') this.#upload?.body?.receive(this.#parser.takeData())
       else if (event === 'end') this.#endUpload()
       else this.#refuse(this.#parser.error)
     }
@@ -188,11 +187,13 @@ export class Connection implements Peer {
       if (isFull) this.socket.pause()
       else this.socket.resume()
     }
+    // Its time was given to it in the beginning.
+    if (this.#rejection !== undefined) return
     const body = this.#upload?.body
     if (body !== undefined && body !== null) this.#timer.body(body, this.#upload!.isOver)
     else if (this.#parser.isMidMessage && mayRead) this.#timer.head(this.#served)
     else if (this.#pending > 0 || this.#isFinal) this.#timer.rest()
-    else if (this.#rejection === undefined) this.#timer.idle()
+    else this.#timer.idle()
   }
 
   #begin(head: RequestHead): void {
@@ -204,7 +205,7 @@ export class Connection implements Peer {
     if (exchange.isLast) this.#isFinal = true
     try {
       if (this.#rejection !== undefined) throw this.#rejection
-      exchange.open(this, this.#context)
+      exchange.open(this.#context)
     } catch (error) {
       this.#refuseExchange(exchange, error as FezzError)
       return
@@ -238,7 +239,7 @@ export class Connection implements Peer {
   #beginUpload(exchange: Exchange): void {
     if (this.#parser.holdsBody) {
       this.#parser.next()
-      exchange.body!.preload(this.#parser.data)
+      exchange.body!.preload(this.#parser.takeData())
       this.#parser.next()
       return
     }
@@ -389,6 +390,8 @@ export class Connection implements Peer {
   #finish(exchange: Exchange): void {
     exchange.isOver = true
     this.#first = exchange.next
+    // A function may keep its request for long, and must not keep those behind it.
+    exchange.next = undefined
     if (this.#first === undefined) this.#last = undefined
     this.#pending--
     if (exchange.isLast) this.#end()

@@ -1,6 +1,5 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { createServer as createTlsServer } from 'node:tls'
 import { Answers } from '../answers.ts'
 import { ConnectionLimits } from '../connection-limits.ts'
 import { plainAddress, TrustedProxies } from '../forwarded.ts'
@@ -40,7 +39,12 @@ export class EngineListener implements Listener {
     this.#server =
       tls === undefined
         ? createServer(common)
-        : createTlsServer({ ...common, ...tlsOptions(tls), handshakeTimeout: headersTimeoutMs })
+        : // Not imported, for it takes time to load.
+          process.getBuiltinModule('node:tls').createServer({
+            ...common,
+            ...tlsOptions(tls),
+            handshakeTimeout: headersTimeoutMs,
+          })
     this.#server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) =>
       this.#add(socket),
     )

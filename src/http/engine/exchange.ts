@@ -4,7 +4,7 @@ import type { ListenerOptions, UpgradeHandler } from '../listener.ts'
 import { LocatedRequest, type Peer } from '../located-request.ts'
 import type { Outgoing } from '../web/response-state.ts'
 import type { EngineContext } from './engine-context.ts'
-import { RequestBody, tooLarge } from './request-body.ts'
+import { type BodyFlow, RequestBody, tooLarge } from './request-body.ts'
 import type { RequestHead } from './request-head.ts'
 
 /** What an {@link Exchange} needs of its connection. */
@@ -16,7 +16,7 @@ export interface ExchangePeer extends Peer {
 }
 
 /** One request and its answer; a link in the chain of those that its connection has not answered. */
-export class Exchange extends LocatedRequest {
+export class Exchange extends LocatedRequest implements BodyFlow {
   readonly head: RequestHead
   readonly method: string
   body: RequestBody | null = null
@@ -36,11 +36,13 @@ export class Exchange extends LocatedRequest {
   isOver = false
   /** The one that is answered after it. */
   next: Exchange | undefined
+  readonly #peer: ExchangePeer
   #hasLeft = false
   #abortListeners: (() => void)[] | undefined
 
-  constructor(head: RequestHead, peer: Peer) {
+  constructor(head: RequestHead, peer: ExchangePeer) {
     super(peer)
+    this.#peer = peer
     this.head = head
     this.method = head.method
   }
@@ -58,19 +60,26 @@ export class Exchange extends LocatedRequest {
    *
    * @throws FezzError for what this host does not serve; the connection is to be closed then
    */
-  open(peer: ExchangePeer, { options, proxies }: EngineContext): void {
+  open({ options, proxies }: EngineContext): void {
     const { head } = this
     const { expectation } = head
     const refusal = unserved(head.method, expectation)
     if (refusal !== undefined) throw refusal
     if (head.hasOptions) this.#readUpgrade(options.upgrades)
-    this.locate(head.target, head.host, head.isHttp10, peer, proxies)
+    this.locate(head.target, head.host, head.isHttp10, this.#peer, proxies)
     const { bodyBytes } = head
     if (bodyBytes === 0) return
     const { maxBodyBytes } = options
     if (bodyBytes > maxBodyBytes) throw tooLarge(maxBodyBytes)
-    const flow = { flow: () => peer.flow(), sendContinue: () => peer.sendContinue(this) }
-    this.body = new RequestBody(flow, maxBodyBytes, bodyBytes, expectation !== undefined)
+    this.body = new RequestBody(this, maxBodyBytes, bodyBytes, expectation !== undefined)
+  }
+
+  flow(): void {
+    this.#peer.flow()
+  }
+
+  sendContinue(): void {
+    this.#peer.sendContinue(this)
   }
 
   onAbort(listener: () => void): void {

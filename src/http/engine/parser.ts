@@ -9,9 +9,9 @@ import { COLON, CR, FIELD_VALUE, LF, SPACE, TAB, TARGET, TOKEN } from './syntax.
 export type ParserEvent =
   /** Nothing until more bytes are pushed. */
   | 'more'
-  /** {@link RequestParser.head}; if it has a body, `data` and `end` follow. */
+  /** {@link RequestParser.takeHead} has it; if it has a body, `data` and `end` follow. */
   | 'head'
-  /** A part of the body: {@link RequestParser.data}. */
+  /** A part of the body: {@link RequestParser.takeData} has it. */
   | 'data'
   /** The body is complete. */
   | 'end'
@@ -60,14 +60,13 @@ const FAILED = 17
  * past proxies, it refuses; docs/http-engine.md has the list.
  */
 export class RequestParser {
-  /** Of the last `head`. */
-  head!: RequestHead
-  /** Of the last `data`; a view of what was pushed. */
-  data: Buffer = EMPTY
   /** Of the first `error`. */
   error!: FezzError
+  #head: RequestHead | undefined
+  #data: Buffer = EMPTY
   readonly #limits: ParserLimits
-  readonly #chunkSize = new ChunkSize()
+  /** Made with the first chunked body. */
+  #chunkSize: ChunkSize | undefined
   /** Start and end of each known field's value, counted from `#start`; -1: not there. */
   readonly #known = new Int32Array(2 * KNOWN_COUNT)
   #state = START
@@ -133,6 +132,20 @@ export class RequestParser {
     this.#start = 0
   }
 
+  /** What a `head` event is about; once, since an idle connection must not hold it. */
+  takeHead(): RequestHead {
+    const head = this.#head as RequestHead
+    this.#head = undefined
+    return head
+  }
+
+  /** What a `data` event is about, a view of what was pushed; once. */
+  takeData(): Buffer {
+    const data = this.#data
+    this.#data = EMPTY
+    return data
+  }
+
   /** Goes on to the next event. */
   next(): ParserEvent {
     for (;;) {
@@ -141,14 +154,15 @@ export class RequestParser {
           if (this.#rest === 0) return this.#end()
           return this.#takeData()
         case CHUNK_SIZE: {
-          const state = this.#chunkSize.scan(this.#bytes, this.#at)
-          this.#at = this.#chunkSize.at
+          const line = this.#chunkSize!
+          const state = line.scan(this.#bytes, this.#at)
+          this.#at = line.at
           if (state === 'more') return 'more'
           if (state === 'extensions-too-large') {
             return this.#fail('PAYLOAD_TOO_LARGE', 'The chunk extensions are too large')
           }
           if (state === 'malformed') return this.#malformed('has a malformed chunk size')
-          this.#rest = this.#chunkSize.size
+          this.#rest = line.size
           if (this.#rest > 0) this.#state = CHUNK
           else this.#beginTrailers()
           break
@@ -165,7 +179,7 @@ export class RequestParser {
             return this.#malformed('has a chunk that is longer than its size')
           }
           this.#state = isCr ? CHUNK_LF : CHUNK_SIZE
-          if (!isCr) this.#chunkSize.next()
+          if (!isCr) this.#chunkSize!.next()
           break
         }
         case FAILED:
@@ -184,7 +198,7 @@ export class RequestParser {
     const length = Math.min(this.#rest, this.#bytes.length - this.#at)
     if (length === 0) return 'more'
     const end = this.#at + length
-    this.data = this.#bytes.subarray(this.#at, end)
+    this.#data = this.#bytes.subarray(this.#at, end)
     this.#at = end
     this.#rest -= length
     this.#letGo()
@@ -407,7 +421,7 @@ export class RequestParser {
     const text = this.#bytes.toString('latin1', this.#start, this.#at)
     const bodyBytes = this.#bodyBytes(text)
     if (this.#state === FAILED) return 'error'
-    this.head = new RequestHead(
+    this.#head = new RequestHead(
       this.#method,
       text.substring(this.#targetStart, this.#targetEnd),
       this.#isHttp10,
@@ -431,6 +445,7 @@ export class RequestParser {
       this.#rest = bodyBytes
     } else {
       this.#state = CHUNK_SIZE
+      this.#chunkSize ??= new ChunkSize()
       this.#chunkSize.reset()
     }
     return 'head'

@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net'
-import { TLSSocket } from 'node:tls'
 import type { FezzError } from '../../errors.ts'
 import { ConnectionLimits, REFUSED_MS } from '../connection-limits.ts'
 import { plainAddress, type TrustedProxies } from '../forwarded.ts'
@@ -38,9 +37,9 @@ export class Connection implements Peer {
   #endsWhenDone = false
   #isRefused = false
 
-  constructor(socket: Socket, proxies: TrustedProxies) {
+  constructor(socket: Socket, scheme: 'http' | 'https', proxies: TrustedProxies) {
     this.socket = socket
-    this.scheme = socket instanceof TLSSocket ? 'https' : 'http'
+    this.scheme = scheme
     this.address = plainAddress(socket.remoteAddress ?? '')
     this.isTrusted = proxies.trusts(this.address)
   }
@@ -107,6 +106,7 @@ export function connectionOf(socket: Socket): Connection {
 export class Connections {
   readonly #open = new Set<Connection>()
   readonly #proxies: TrustedProxies
+  readonly #scheme: 'http' | 'https'
   readonly #limits: ConnectionLimits
   #lingerMs = 0
   #rateTimer: NodeJS.Timeout | undefined
@@ -118,6 +118,7 @@ export class Connections {
     onSlowBody: (connection: Connection) => void,
   ) {
     this.#proxies = proxies
+    this.#scheme = options.tls === undefined ? 'http' : 'https'
     this.#limits = new ConnectionLimits(options.maxConnections, options.maxAddressConnections)
     if (options.minBodyRateBytes === 0) return
     const leastBytes = options.minBodyRateBytes * (BODY_RATE_WINDOW_MS / 1_000)
@@ -136,7 +137,7 @@ export class Connections {
   }
 
   add(socket: Socket): void {
-    const connection = new Connection(socket, this.#proxies)
+    const connection = new Connection(socket, this.#scheme, this.#proxies)
     const carrier = socket as CarryingSocket
     carrier[CONNECTION] = connection
     connection.refusal = this.#limits.admit(socket, connection.address)

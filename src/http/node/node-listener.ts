@@ -5,7 +5,6 @@ import {
   type ServerOptions,
   ServerResponse,
 } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
 import { Server as NetServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
@@ -43,7 +42,11 @@ export class NodeListener implements Listener {
     this.#server =
       tls === undefined
         ? createServer(serverOptions(options))
-        : createTlsServer({ ...serverOptions(options), ...tlsOptions(tls) })
+        : // Not imported, for it takes time to load.
+          process.getBuiltinModule('node:https').createServer({
+            ...serverOptions(options),
+            ...tlsOptions(tls),
+          })
     // 0: no bound. With one, node drops the headers past it and serves what is left.
     this.#server.maxHeadersCount = 0
     this.#server.timeout = options.responseStallTimeoutMs
