@@ -2,6 +2,9 @@ import { BlockList, isIP } from 'node:net'
 import { FezzError } from '../errors.ts'
 import { normaliseAuthority } from './authority.ts'
 
+/** Stands for all peers that come by a Unix socket: they have no address. */
+export const UNIX = 'unix'
+
 /** What proxies say of a request; `undefined` where they say nothing that can be used. */
 export interface Forwarded {
   /** Address of the client: the first one, from the nearest, that is no trusted proxy. */
@@ -18,14 +21,16 @@ export interface Forwarded {
 export class TrustedProxies {
   readonly #blocks = new BlockList()
   readonly #none: boolean
+  readonly #trustsUnix: boolean
 
   /**
-   * @param proxies addresses or CIDR blocks, IPv4 or IPv6
+   * @param proxies addresses or CIDR blocks, IPv4 or IPv6, or `unix` for whoever comes by a Unix socket
    * @throws FezzError `INVALID_CONFIG` naming the value that is neither
    */
   constructor(proxies: readonly string[]) {
     this.#none = proxies.length === 0
-    for (const proxy of proxies) this.#add(proxy)
+    this.#trustsUnix = proxies.includes(UNIX)
+    for (const proxy of proxies) if (proxy !== UNIX) this.#add(proxy)
   }
 
   #add(proxy: string): void {
@@ -33,15 +38,19 @@ export class TrustedProxies {
     if (network === undefined) {
       throw new FezzError(
         'INVALID_CONFIG',
-        `trustedProxies: "${proxy}" is neither an address nor a CIDR block`,
+        `trustedProxies: "${proxy}" is neither an address nor a CIDR block nor ${UNIX}`,
       )
     }
     this.#blocks.addSubnet(network.address, network.prefixBits, network.family)
   }
 
-  /** Whether `address` (as {@link plainAddress} gives it) is a trusted proxy. */
+  /**
+   * Whether `address` (as {@link plainAddress} gives it) is a trusted proxy; empty for whoever comes by a
+   * Unix socket.
+   */
   trusts(address: string): boolean {
     if (this.#none) return false
+    if (address === '') return this.#trustsUnix
     const family = familyOf(address)
     return family !== undefined && this.#blocks.check(address, family)
   }

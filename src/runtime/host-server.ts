@@ -20,7 +20,7 @@ import {
 import type { DeploymentFailure } from './deployments.ts'
 import { hostExecutors } from './executors.ts'
 import { Host } from './host.ts'
-import { hostListener } from './host-listener.ts'
+import { hostListener, urlOf } from './host-listener.ts'
 import { ceilingRefusal, completeDeployment } from './limits.ts'
 import { onSignals, onUncaught } from './signals.ts'
 import { type HostTotals, systemPaths } from './system-endpoints.ts'
@@ -153,7 +153,7 @@ export class HostServer implements AsyncDisposable {
       this.#listening = undefined
       throw cannotListen(this.config, cause)
     })
-    this.log.info({ ...address }, `listening on http://${address.host}:${address.port}`)
+    this.log.info({ ...address }, `listening on ${urlOf(this.config, address)}`)
     // Not at once: the first requests come now, and nobody waits for this.
     this.#clearing = systemClock.setTimer(() => void this.#clearUp(), CLEAR_UP_AFTER_MS)
     if (this.config.store !== undefined) {
@@ -311,7 +311,12 @@ export class HostServer implements AsyncDisposable {
   }
 }
 
-function cannotListen({ host, port }: HostConfig, cause: NodeJS.ErrnoException): FezzError {
+function cannotListen(config: HostConfig, cause: NodeJS.ErrnoException): FezzError {
+  const { host, port, unixSocket } = config
+  if (unixSocket !== '') {
+    const message = `cannot listen on ${unixSocket}: ${cause.message}; it must be the path of no file, in a folder that this user may write to`
+    return new FezzError('INVALID_CONFIG', message, { cause })
+  }
   const reason = LISTEN_REASONS.get(cause.code ?? '') ?? cause.message
   return new FezzError('INVALID_CONFIG', `cannot listen on ${host} port ${port}: ${reason}`, {
     cause,

@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { parseStoreUrl, type StoreAddress } from '../control-plane/store-url.ts'
-import { parseNetwork } from '../http/forwarded.ts'
+import { parseNetwork, UNIX } from '../http/forwarded.ts'
 import { Secret } from '../secret.ts'
 import { parseDuration, parseSize } from '../units.ts'
 import { type Variables, variables as variablesOf } from './variables.ts'
@@ -326,7 +326,7 @@ export function networks(
 }
 
 function isNetwork(value: unknown): boolean {
-  return typeof value === 'string' && parseNetwork(value) !== undefined
+  return typeof value === 'string' && (value === UNIX || parseNetwork(value) !== undefined)
 }
 
 /** Named secrets: their values are in no message and in no print-out. Sources add up, by name. */

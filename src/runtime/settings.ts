@@ -141,7 +141,7 @@ export const SETTINGS = {
     'Heap use above which unused functions are unloaded: a share of its limit, or a size; 0: off.',
   ),
   trustedProxies: kind.networks(
-    'Proxies whose X-Forwarded-* headers are believed: addresses or CIDR blocks.',
+    'Proxies whose X-Forwarded-* headers are believed: addresses, CIDR blocks, or unix for those on a Unix socket.',
   ),
   cacheDir: kind.folder('.fezz/cache', 'Folder of the built functions.'),
   logLevel: kind.choice(LOG_LEVELS, 'info', 'Least level that is logged.'),

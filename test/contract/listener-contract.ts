@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -1035,15 +1036,32 @@ export function describeListener(name: string, make: MakeListener): void {
       await vi.waitFor(() => expect(listener.connections).toBe(0))
     })
 
+    it('replaces a Unix socket that was left behind, but none that is in use', async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'fezz-listener-'))
+      const path = join(folder, 'http.sock')
+      // What ends without closing leaves the file.
+      execFileSync(process.execPath, [
+        '-e',
+        `require('net').createServer().listen(${JSON.stringify(path)}, () => process.exit())`,
+      ])
+      await start(() => new Response('x'), { path })
+      const second = make({ ...LISTENER_DEFAULTS, fetch: () => new Response('y'), path })
+      await expect(second.listen()).rejects.toThrow('EADDRINUSE')
+      await second.close()
+      const client = new RawClient(createConnection(path))
+      clients.push(client)
+      await client.send(get('/')).untilReceived('\r\n\r\nx')
+      await rm(folder, { recursive: true })
+    })
+
     it('listens on a Unix socket', async () => {
       const folder = await mkdtemp(join(tmpdir(), 'fezz-listener-'))
       const path = join(folder, 'http.sock')
-      await start(request => new Response(request.url), { path })
+      await start(request => new Response(request.url), { path, trustedProxies: ['unix'] })
       const client = new RawClient(createConnection(path))
       clients.push(client)
-      expect(await client.send(get('/x')).untilReceived('example')).toContain(
-        'http://example.com/x',
-      )
+      client.send(get('/x', 'X-Forwarded-Proto: https\r\n'))
+      expect(await client.untilReceived('/x')).toContain('https://example.com/x')
       await rm(folder, { recursive: true })
     })
 
