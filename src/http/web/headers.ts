@@ -61,7 +61,10 @@ export class FastHeaders {
       currentFields: headers =>
         headers.#platform === undefined ? headers.#fields : fieldsOf(headers.#platform),
     }
-    delegate(FastHeaders.prototype, PlatformHeaders.prototype, self => self.#genuine())
+    delegate(FastHeaders.prototype, PlatformHeaders.prototype, self =>
+      #fields in self ? self.#genuine() : self,
+    )
+    Object.defineProperty(FastHeaders.prototype, 'constructor', { value: PlatformHeaders })
   }
 }
 

@@ -129,9 +129,11 @@ export class IncomingRequest {
   static {
     const isIncoming = (value: unknown): value is IncomingRequest =>
       typeof value === 'object' && value !== null && #source in value
+    const platformOf = (request: Request): Request =>
+      isIncoming(request) ? request.#genuine() : request
     friends = {
       isIncoming,
-      platformRequest: request => (isIncoming(request) ? request.#genuine() : request),
+      platformRequest: platformOf,
       sourceOf: request => request.#source,
       abortRequest: (request, reason = new DOMException('Aborted', 'AbortError')) => {
         request.#abortListener?.(reason)
@@ -147,7 +149,7 @@ export class IncomingRequest {
         })
       },
     }
-    delegate(IncomingRequest.prototype, PlatformRequest.prototype, self => self.#genuine())
+    delegate(IncomingRequest.prototype, PlatformRequest.prototype, self => platformOf(self))
   }
 }
 

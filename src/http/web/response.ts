@@ -1,5 +1,5 @@
 import { lengthOf, rememberLength } from './body-length.ts'
-import { delegate } from './delegate.ts'
+import { delegate, passFor } from './delegate.ts'
 import { FastHeaders } from './headers.ts'
 import {
   type BodyInit,
@@ -31,7 +31,6 @@ export interface FastResponse extends Response {}
  */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: delegate() adds the other members
 export class FastResponse {
-  static readonly name: string = 'Response'
   readonly #state: ResponseState
 
   /**
@@ -61,12 +60,6 @@ export class FastResponse {
   /** @param status 301, 302 (default), 303, 307 or 308 */
   static redirect(url: string | URL, status?: 301 | 302 | 303 | 307 | 308): Response {
     return PlatformResponse.redirect(url, status)
-  }
-
-  /** Any Response is one of this class; for a subclass the prototype decides, as usual. */
-  static [Symbol.hasInstance] = function (this: unknown, value: unknown): boolean {
-    if (this === FastResponse) return value instanceof PlatformResponse
-    return Reflect.apply(Function.prototype[Symbol.hasInstance], this, [value])
   }
 
   get status(): number {
@@ -117,8 +110,11 @@ export class FastResponse {
         typeof value === 'object' && value !== null && #state in value,
       stateOf: response => response.#state,
     }
-    delegate(FastResponse.prototype, PlatformResponse.prototype, self => genuine(self.#state))
+    delegate(FastResponse.prototype, PlatformResponse.prototype, self =>
+      #state in self ? genuine(self.#state) : self,
+    )
     Object.setPrototypeOf(FastResponse, PlatformResponse)
+    passFor(FastResponse, PlatformResponse)
   }
 }
 

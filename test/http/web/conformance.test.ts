@@ -4,6 +4,7 @@ import { webGlobals } from '../../../src/http/web/globals.ts'
 import { IncomingRequest } from '../../../src/http/web/incoming-request.ts'
 import { MemorySource } from '../../helpers/memory-source.ts'
 import { type Case, requestCases, responseCases, type Subject } from './conformance.ts'
+import { shapeCases } from './conformance-shape.ts'
 
 const platform: Subject = {
   Request: globalThis.Request,
@@ -43,6 +44,7 @@ async function outcome(run: Case, web: Subject): Promise<unknown> {
 describe.each([
   ['request', requestCases],
   ['response', responseCases],
+  ['shape', shapeCases],
 ])('%s as on the platform', (_subject, cases) => {
   test.each(Object.entries(cases))('%s', async (_name, run) => {
     expect(await outcome(run, fezz)).toEqual(await outcome(run, platform))

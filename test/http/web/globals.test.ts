@@ -95,6 +95,20 @@ test('a stream can be the body of a request without saying duplex', async () => 
   }
 })
 
+test('nor where the body is a member of a class', async () => {
+  class Init {
+    readonly #method = 'POST'
+    get method() {
+      return this.#method
+    }
+    get body() {
+      return new Response('streamed').body
+    }
+  }
+  const request = new Request('http://fezz.test/', new Init())
+  expect([request.method, await request.text()]).toEqual(['POST', 'streamed'])
+})
+
 test('fetch lets a body be replaced by one of another length', async () => {
   const origin = await upstream(echo)
   const init = { method: 'POST', headers: { 'content-length': '999' }, body: 'new' }
