@@ -8,6 +8,7 @@ let friends!: {
   isFastHeaders(value: object): value is FastHeaders
   platformHeaders(headers: FastHeaders): Headers
   currentFields(headers: FastHeaders): FieldList
+  adoptHeaders(headers: FastHeaders, platform: Headers): void
 }
 
 export interface FastHeaders extends Headers {}
@@ -28,20 +29,23 @@ export class FastHeaders {
 
   get(name: string): string | null {
     if (this.#platform !== undefined) return this.#platform.get(name)
-    const lower = lowerName(name)
+    const lower = typeof name === 'string' ? lowerName(name) : undefined
     if (lower === undefined) return this.#genuine().get(name)
     return findField(this.#fields, lower) ?? null
   }
 
   has(name: string): boolean {
     if (this.#platform !== undefined) return this.#platform.has(name)
-    const lower = lowerName(name)
+    const lower = typeof name === 'string' ? lowerName(name) : undefined
     if (lower === undefined) return this.#genuine().has(name)
     return findField(this.#fields, lower) !== undefined
   }
 
   forEach(callback: (value: string, name: string, headers: Headers) => void, self?: unknown): void {
-    for (const [name, value] of this.#genuine()) callback.call(self, value, name, this)
+    const genuine = this.#genuine()
+    // Whatever is no function the platform refuses, also when there is nothing to call it with.
+    if (typeof callback !== 'function') genuine.forEach(callback)
+    for (const [name, value] of genuine) callback.call(self, value, name, this)
   }
 
   #genuine(): Headers {
@@ -60,6 +64,9 @@ export class FastHeaders {
       platformHeaders: headers => headers.#genuine(),
       currentFields: headers =>
         headers.#platform === undefined ? headers.#fields : fieldsOf(headers.#platform),
+      adoptHeaders: (headers, platform) => {
+        headers.#platform = platform
+      },
     }
     delegate(FastHeaders.prototype, PlatformHeaders.prototype, self =>
       #fields in self ? self.#genuine() : self,
@@ -80,3 +87,9 @@ export const platformHeaders = friends.platformHeaders
  * @throws TypeError for a value that cannot be sent
  */
 export const currentFields = friends.currentFields
+
+/**
+ * Makes `platform`, which holds the same fields, the truth for `headers`: what is changed in the one
+ * is changed in the other.
+ */
+export const adoptHeaders = friends.adoptHeaders

@@ -1,12 +1,11 @@
 import { bodyUnusable, decodeJson, decodeText, ownBuffer, ownBytes } from './body.ts'
 import { delegate } from './delegate.ts'
 import { findField } from './fields.ts'
-import { FastHeaders, platformHeaders } from './headers.ts'
+import { adoptHeaders, FastHeaders, platformHeaders } from './headers.ts'
 import { PlatformSource } from './platform-source.ts'
 import type { BodySource, RequestSource } from './source.ts'
 
 const PlatformRequest = globalThis.Request
-const NO_BYTES = new Uint8Array(0)
 
 // Functions that see the private members; the static block of the class makes them.
 let friends!: {
@@ -103,7 +102,7 @@ export class IncomingRequest {
   #readBody(): Promise<Uint8Array<ArrayBuffer>> {
     if (this.#used) return Promise.reject(bodyUnusable())
     const body = this.#body
-    if (body === null) return Promise.resolve(NO_BYTES)
+    if (body === null) return Promise.resolve(new Uint8Array(0))
     this.#used = true
     return body.bytes()
   }
@@ -111,17 +110,19 @@ export class IncomingRequest {
   #genuine(): Request {
     if (this.#platform !== undefined) return this.#platform
     const used = this.#used
+    const headers = this.headers as FastHeaders
     const platform = new PlatformRequest(this.url, {
       method: this.method,
-      headers: platformHeaders(this.headers as FastHeaders),
-      body: used ? NO_BYTES : (this.#body?.stream() ?? null),
+      headers: platformHeaders(headers),
+      body: used ? new Uint8Array(0) : (this.#body?.stream() ?? null),
       duplex: 'half',
       // As a service worker's: who passes the request on passes on the redirect too.
       redirect: 'manual',
       signal: this.signal,
     })
     // What was read through the fast lane must count as read here too.
-    if (used) void platform.body?.cancel()
+    if (used) void platform.body?.getReader().cancel()
+    adoptHeaders(headers, platform.headers)
     this.#platform = platform
     return platform
   }

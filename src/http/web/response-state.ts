@@ -99,13 +99,13 @@ function takeObject(state: ResponseState, body: unknown): boolean {
     return isFresh(body)
   }
   if (ArrayBuffer.isView(body)) {
-    if (!(body.buffer instanceof ArrayBuffer)) return false
+    if (!(body.buffer instanceof ArrayBuffer) || body.buffer.detached) return false
     // Copied, as Fetch demands: the function may go on writing into its own buffer. (A Buffer,
     // for its pool; nobody but the listener ever holds it.)
     state.body = Buffer.from(new Uint8Array(body.buffer, body.byteOffset, body.byteLength))
     return true
   }
-  if (body instanceof ArrayBuffer) {
+  if (body instanceof ArrayBuffer && !body.detached) {
     state.body = Buffer.from(new Uint8Array(body))
     return true
   }

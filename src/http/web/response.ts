@@ -1,6 +1,7 @@
 import { lengthOf, rememberLength } from './body-length.ts'
 import { delegate, passFor } from './delegate.ts'
-import { FastHeaders } from './headers.ts'
+import { hasField } from './fields.ts'
+import { adoptHeaders, FastHeaders } from './headers.ts'
 import {
   type BodyInit,
   compose,
@@ -76,7 +77,7 @@ export class FastResponse {
 
   get headers(): Headers {
     const state = this.#state
-    if (state.view === undefined) state.view = new FastHeaders(state.headers)
+    if (state.view === undefined) state.view = viewOf(state)
     return state.view
   }
 
@@ -94,6 +95,18 @@ export class FastResponse {
     if (used) return true
     if (platform !== undefined) return platform.bodyUsed
     return body instanceof ReadableStream && isDisturbed(body)
+  }
+
+  get type(): Response['type'] {
+    return this.#state.platform?.type ?? 'default'
+  }
+
+  get url(): string {
+    return this.#state.platform?.url ?? ''
+  }
+
+  get redirected(): boolean {
+    return this.#state.platform?.redirected ?? false
   }
 
   clone(): Response {
@@ -141,6 +154,15 @@ function copyOf(state: ResponseState): ResponseState {
   return copy
 }
 
+function viewOf(state: ResponseState): FastHeaders {
+  const { platform, headers, claimed } = state
+  const view = new FastHeaders(headers)
+  // Not what was fetched, whose headers are told otherwise; nor once it is an answer: the fields are
+  // the host's then, and more than the function's.
+  if (platform?.type === 'default' && !claimed) adoptHeaders(view, platform.headers)
+  return view
+}
+
 function genuine(state: ResponseState): Response {
   if (state.platform !== undefined) return state.platform
   const { body, status, statusText } = state
@@ -148,10 +170,15 @@ function genuine(state: ResponseState): Response {
   const fields = fieldsNow(state)
   const headers: [string, string][] = []
   for (let at = 0; at < fields.length; at += 2) headers.push([fields[at]!, fields[at + 1]!])
-  const platform = platformOf(spent ? '' : body, { status, statusText, headers })
+  const platform = platformOf(spent ? new Uint8Array(0) : body, { status, statusText, headers })
+  // The platform gives a text its type, even when the function has taken that away.
+  if (!hasField(fields, 'content-type')) platform.headers.delete('content-type')
   // What a listener has taken must count as read here too.
-  if (spent) void platform.body?.cancel()
-  else state.length ??= lengthOf(body)
+  if (spent) void platform.body?.getReader().cancel()
+  // For now: whoever has the stream may yet give it back.
+  if (spent && !state.used) return platform
+  if (!spent) state.length ??= lengthOf(body)
+  if (state.view !== undefined) adoptHeaders(state.view, platform.headers)
   state.platform = platform
   return platform
 }

@@ -98,6 +98,53 @@ export const requestCases: Record<string, Case> = {
     headers.delete('content-type')
     return [headers.get('X-Name'), headers.has('content-type'), [...headers]]
   },
+  'headers: set after the body was touched': async web => {
+    const request = post(web)
+    const { headers } = request
+    void request.body
+    headers.set('x-name', 'Bob')
+    headers.set('Content-Type', 'text/csv')
+    const copies = [request.clone(), new web.Request(request.clone()), request]
+    const names = copies.map(copy => copy.headers.get('x-name'))
+    return [names, (await request.blob()).type, headers === request.headers]
+  },
+  'headers: set after clone()': web => {
+    const request = post(web)
+    request.clone()
+    request.headers.set('x-name', 'Bob')
+    return [...request.clone().headers]
+  },
+  'headers: names that are no text': web => {
+    const { headers } = post(web)
+    const name = wrong({ toString: () => 'X-Name' })
+    return [null, undefined, 5, name].map(asked => [headers.get(asked), headers.has(asked)])
+  },
+  'headers: a symbol as name': web => post(web).headers.get(wrong(Symbol('x-name'))),
+  'headers: forEach of no function': web =>
+    web.receive('GET', []).headers.forEach(wrong(undefined)),
+  'headers: changed while they are iterated': web => {
+    const { headers } = web.receive('GET', [
+      ['a', '1'],
+      ['b', '2'],
+      ['c', '3'],
+    ])
+    const seen: string[] = []
+    for (const [name] of headers) {
+      seen.push(name)
+      if (name === 'a') headers.delete('b')
+      if (name === 'c') headers.append('d', '4')
+    }
+    return seen
+  },
+  'headers: append and set of wrong values': web => {
+    const { headers } = post(web)
+    return Promise.all([
+      failure(() => headers.append('a b', 'c')),
+      failure(() => wrong(headers).append('a')),
+      failure(() => headers.set('a', 'b\0')),
+      failure(() => headers.set('a', '\u0100')),
+    ])
+  },
   'headers: get of a wrong name': web => post(web).headers.get('a b'),
   'headers: has of a wrong name': web => post(web).headers.has(''),
   'headers: names that differ by one bit': web => {
@@ -142,6 +189,18 @@ export const requestCases: Record<string, Case> = {
     ...(await post(web, 'a=1&a=2&b=%20', 'application/x-www-form-urlencoded').formData()),
   ],
   'formData() of something else': web => post(web).formData(),
+  ...Object.fromEntries(
+    [
+      ['', 'multipart/form-data; boundary=edge'],
+      ['--edge\r\nbroken', 'multipart/form-data; boundary=edge'],
+      [MULTIPART.slice(0, -12), 'multipart/form-data; boundary=edge'],
+      [MULTIPART, 'multipart/form-data; boundary=other'],
+      [MULTIPART, 'multipart/form-data'],
+    ].map(([body, type], at) => [
+      `formData() of broken multipart, ${at}`,
+      (web: Subject) => post(web, body, type).formData(),
+    ]),
+  ),
   'body as a stream': async web => {
     const { body } = post(web)
     const seen: number[] = []
@@ -157,6 +216,36 @@ export const requestCases: Record<string, Case> = {
   'text() twice': async web => {
     const request = post(web)
     return [await request.text(), request.bodyUsed, await failure(() => request.text())]
+  },
+  'body after text()': async web => {
+    const request = post(web)
+    await request.text()
+    const { body } = request
+    return [body?.locked, request.bodyUsed, body === request.body]
+  },
+  'text() while it is read already': async web => {
+    const request = post(web)
+    const reads = await Promise.allSettled([request.text(), request.json(), request.bytes()])
+    return [reads.map(({ status }) => status), request.bodyUsed]
+  },
+  'text() once the lock was given back': async web => {
+    const request = post(web)
+    const reader = request.body!.getReader()
+    const locked = await failure(() => request.text())
+    reader.releaseLock()
+    return [locked, request.bodyUsed, await request.text()]
+  },
+  'body cancelled': async web => {
+    const request = post(web)
+    await request.body!.cancel()
+    return [request.bodyUsed, await failure(() => request.text())]
+  },
+  'bytes() and arrayBuffer() without a body are nobody else’s': async web => {
+    const [one, two] = [web.receive('GET', []), web.receive('GET', [])]
+    return [
+      (await one.bytes()) === (await two.bytes()),
+      (await one.arrayBuffer()) === (await two.arrayBuffer()),
+    ]
   },
   'json() after text()': async web => {
     const request = post(web)
@@ -216,6 +305,44 @@ export const requestCases: Record<string, Case> = {
   'new Request(url, request) of GET': web => {
     const copy = new web.Request('http://other.test/x', web.receive('GET', [['x-a', '1']]))
     return [copy.url, copy.method, [...copy.headers]]
+  },
+  'new Request(request, init): no body, no signal': async web => {
+    const copy = new web.Request(post(web), { body: null, signal: null })
+    return [await copy.text(), copy.signal.aborted]
+  },
+  'new Request(request, init): a signal that was aborted': web => {
+    const { signal } = new web.Request(post(web), { signal: AbortSignal.abort('why') })
+    return [signal.aborted, signal.reason]
+  },
+  'new Request(request, init): members of every kind': web => {
+    const { cache, credentials, integrity, keepalive, mode, redirect, referrer } = new web.Request(
+      post(web),
+      {
+        ...{ cache: 'no-store', credentials: 'omit', integrity: 'sha256-x', keepalive: true },
+        ...{ mode: 'same-origin', redirect: 'error', referrer: '' },
+      },
+    )
+    return [cache, credentials, integrity, keepalive, mode, redirect, referrer]
+  },
+  'new Request(request, init): wrong members': web =>
+    Promise.all(
+      [5, { mode: 'navigate' }, { method: 'TRACE' }, { method: 'a b' }, { signal: {} }].map(init =>
+        failure(() => new web.Request(post(web), wrong(init))),
+      ),
+    ),
+  'new Request(url, init): members of a class': async web => {
+    class Init {
+      readonly #method = 'POST'
+      readonly duplex = 'half'
+      get method() {
+        return this.#method
+      }
+      get body() {
+        return new web.Response('abc').body
+      }
+    }
+    const request = new web.Request('http://fezz.test/', new Init())
+    return [request.method, await request.text()]
   },
   'new Request follows the signal of the first': web => {
     const request = post(web)
@@ -313,6 +440,24 @@ export const responseCases: Record<string, Case> = {
         },
       }),
     ).text(),
+  'stream that somebody holds: members do not take it away': async web => {
+    const stream = chunks('a', 'b')
+    const response = new web.Response(stream)
+    const reader = response.body!.getReader()
+    const { url, type, redirected } = response
+    const reads = [await failure(() => response.text()), await failure(() => response.clone())]
+    const before = [response.bodyUsed, response.body === stream]
+    reader.releaseLock()
+    return [url, type, redirected, reads, before, response.bodyUsed, await response.text()]
+  },
+  'stream that was read in part': async web => {
+    const stream = chunks('a', 'b')
+    const response = new web.Response(stream)
+    const reader = response.body!.getReader()
+    await reader.read()
+    const read = await failure(() => response.blob())
+    return [read, response.url, response.bodyUsed, response.body === stream]
+  },
   'locked stream as body': web => {
     const stream = chunks('a')
     stream.getReader()
@@ -362,6 +507,59 @@ export const responseCases: Record<string, Case> = {
     const copy = response.clone()
     copy.headers.set('x-a', '2')
     return [response.headers.get('x-a'), copy.headers.get('x-a')]
+  },
+  'clone() of a clone, read in any order': async web => {
+    const response = new web.Response(chunks('a', 'b'))
+    const copy = response.clone()
+    const second = copy.clone()
+    return [await second.text(), await response.text(), await copy.text()]
+  },
+  'tee() of the body': async web => {
+    const response = new web.Response('abc')
+    const [one, two] = response.body!.tee()
+    const texts = [await new web.Response(two).text(), await new web.Response(one).text()]
+    return [texts, response.bodyUsed, response.body!.locked]
+  },
+  'bytes of a detached buffer': async web => {
+    const { buffer } = new Uint8Array(2)
+    const view = new Uint8Array(buffer)
+    structuredClone(buffer, { transfer: [buffer] })
+    return [await new web.Response(buffer).text(), await new web.Response(view).text()]
+  },
+  'bytes of a buffer that can grow': web =>
+    new web.Response(wrong(new ArrayBuffer(2, wrong({ maxByteLength: 4 })))).text(),
+  'headers set after the body was touched: type of the blob': async web => {
+    const responses = [
+      new web.Response('a'),
+      new web.Response(new Blob(['a'], { type: 'text/csv' })),
+      web.Response.json('a'),
+    ]
+    return Promise.all(
+      responses.map(async response => {
+        void response.body
+        response.headers.set('content-type', 'text/html')
+        const copy = response.clone()
+        return [[...copy.headers], (await copy.blob()).type, (await response.blob()).type]
+      }),
+    )
+  },
+  'headers set before the body was touched: type of the blob': async web => {
+    const response = new web.Response('a')
+    const { headers } = response
+    void response.body
+    headers.set('content-type', 'text/html')
+    return [(await response.blob()).type, response.headers === headers]
+  },
+  'content type taken away': async web => {
+    const response = new web.Response('a')
+    response.headers.delete('content-type')
+    void response.body
+    return [[...response.headers], (await response.blob()).type]
+  },
+  'formData() by a type that was set later': async web => {
+    const response = new web.Response(new Blob(['a=1']))
+    response.headers.set('content-type', 'application/x-www-form-urlencoded')
+    return [...(await response.formData())]
   },
   'json()': web => new web.Response('{"a":1}').json(),
   'json() of invalid JSON': web => new web.Response('nope').json(),
@@ -473,6 +671,10 @@ export const responseCases: Record<string, Case> = {
   'Response.json with a content type': web =>
     describe(web.Response.json(1, { headers: { 'content-type': 'application/problem+json' } })),
   'Response.json of undefined': web => web.Response.json(undefined),
+  'Response.json of nothing': web => wrong(web.Response).json(),
+  'Response.json of a Date': web => web.Response.json(new Date(0)).text(),
+  'Response.json of a BigInt': web => web.Response.json(1n),
+  'Response.json of a function': web => web.Response.json(() => 1),
   'Response.json of a cycle': web => {
     const cycle: Record<string, unknown> = {}
     cycle['self'] = cycle

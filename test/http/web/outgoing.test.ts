@@ -4,6 +4,7 @@ import { inspect } from 'node:util'
 import { describe, expect, test, vi } from 'vitest'
 import {
   adoptResponse,
+  claimResponse,
   isStreaming,
   onBodySettled,
   setHeader,
@@ -239,6 +240,18 @@ describe('setHeader', () => {
       false,
     ])
     expect(held.has('content-length')).toBe(false)
+  })
+
+  test('is seen by whoever reads the headers after it, whatever the body was made of', () => {
+    const bodies = ['a', new Blob(['a']), stream('a'), null]
+    for (const made of [...bodies.map(body => new FastResponse(body)), new Response('a')]) {
+      void made.body
+      const response = claimResponse(made)
+      setHeader(response, 'x-request-id', 'host')
+      expect(response.headers.get('x-request-id')).toBe('host')
+      response.headers.set('x-a', '1')
+      expect(takeOutgoing(response).headers).toEqual(expect.arrayContaining(['host', 'x-a']))
+    }
   })
 
   test('keeps what the function changed in its headers', () => {
