@@ -1,5 +1,5 @@
 import { isConnectionField } from './fields.ts'
-import { FunctionRequest } from './request.ts'
+import { FunctionRequest, followedSignal } from './request.ts'
 import { FastResponse, withState } from './response.ts'
 import { stateFrom } from './response-state.ts'
 
@@ -19,7 +19,11 @@ async function functionFetch(
   for (const name of [...request.headers.keys()]) {
     if (isConnectionField(name) || FETCH_SETS.includes(name)) request.headers.delete(name)
   }
-  return withState(stateFrom(await platformFetch(request)))
+  const signal = followedSignal(request)
+  const { referrer, referrerPolicy } = request
+  // Any init takes the referrer away (Fetch, "new Request", step 13).
+  const following = signal === undefined ? undefined : { signal, referrer, referrerPolicy }
+  return withState(stateFrom(await platformFetch(request, following)))
 }
 Object.defineProperties(functionFetch, { name: { value: 'fetch' }, length: { value: 1 } })
 

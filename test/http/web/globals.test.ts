@@ -2,6 +2,9 @@ import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { setTimeout } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { gzipSync } from 'node:zlib'
 import { afterEach, expect, test } from 'vitest'
 import { webGlobals } from '../../../src/http/web/globals.ts'
@@ -107,6 +110,70 @@ test('nor where the body is a member of a class', async () => {
   }
   const request = new Request('http://fezz.test/', new Init())
   expect([request.method, await request.text()]).toEqual(['POST', 'streamed'])
+})
+
+/** Collects all that nobody holds, finalizers included. */
+async function collect(): Promise<void> {
+  setFlagsFromString('--expose-gc')
+  const gc = runInNewContext('gc') as () => void
+  for (let round = 0; round < 4; round++) {
+    gc()
+    await setTimeout(5)
+  }
+}
+
+test('an abort reaches what fetch is doing, whichever request in between is collected', async () => {
+  const origin = await upstream((request, response) => {
+    if (request.url === '/body') response.write('begun')
+  })
+  const ways = {
+    init: (url: string, signal: AbortSignal) => fetch(url, { signal }),
+    request: (url: string, signal: AbortSignal) => fetch(new Request(url, { signal })),
+    'request of a request': (url: string, signal: AbortSignal) =>
+      fetch(new Request(new Request(url, { signal }), { headers: { a: 'b' } })),
+    'request as init': (url: string, signal: AbortSignal) =>
+      fetch(new Request(url, new Request(url, { signal }))),
+  }
+  for (const [way, start] of Object.entries(ways)) {
+    const controller = new AbortController()
+    const head = start(`${origin}/head`, controller.signal)
+    const body = (await start(`${origin}/body`, controller.signal)).text()
+    await collect()
+    controller.abort(new RangeError(way))
+    await expect(head).rejects.toThrow(way)
+    await expect(body).rejects.toThrow(way)
+  }
+})
+
+test('a client that leaves ends what fetch does with a request made of its own', async () => {
+  const origin = await upstream(() => {})
+  const source = new MemorySource({ authority: origin.slice('http://'.length) })
+  const answer = fetch(new Request(new IncomingRequest(source)))
+  await collect()
+  source.leave()
+  await expect(answer).rejects.toThrow(/aborted/)
+})
+
+test('a signal of its own, or none, takes the place of that of the request', async () => {
+  const origin = await upstream((_request, response) => {
+    response.end('answered')
+  })
+  const { signal } = new AbortController()
+  const aborted = () => new Request(origin, { signal: AbortSignal.abort() })
+  const answers = [
+    await fetch(aborted(), { signal }),
+    await fetch(new Request(aborted(), { signal: null })),
+    await fetch(origin, { signal: null }),
+  ]
+  for (const answer of answers) expect(await answer.text()).toBe('answered')
+  await expect(fetch(aborted())).rejects.toThrow(/aborted/)
+})
+
+test('fetch keeps the referrer of a request that can be aborted', async () => {
+  const origin = await upstream(echo)
+  const init = { referrer: `${origin}/from`, signal: new AbortController().signal }
+  const echoed = (await (await fetch(new Request(origin, init))).json()) as Echoed
+  expect(echoed.headers.referer).toBe(`${origin}/from`)
 })
 
 test('fetch lets a body be replaced by one of another length', async () => {
