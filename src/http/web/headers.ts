@@ -75,6 +75,18 @@ export class FastHeaders {
   }
 }
 
+// Only what the platform itself made has headers that it does not let change.
+const immutable = Response.error().headers
+
+/** The Headers of what was fetched, which says what has come and does not change. */
+export class FixedHeaders extends FastHeaders {}
+for (const key of ['append', 'delete', 'set'] as const) {
+  const { value, ...member } = Object.getOwnPropertyDescriptor(FastHeaders.prototype, key)!
+  const refuse = (...args: unknown[]): never => Reflect.apply(value, immutable, args)
+  Object.defineProperty(FixedHeaders.prototype, key, { ...member, value: refuse })
+}
+Object.defineProperty(FixedHeaders.prototype, 'constructor', { value: PlatformHeaders })
+
 /** Whether `value` is a {@link FastHeaders}. */
 export const isFastHeaders = friends.isFastHeaders
 

@@ -1,7 +1,7 @@
 import { lengthOf, rememberLength } from './body-length.ts'
 import { delegate, passFor } from './delegate.ts'
 import { hasField } from './fields.ts'
-import { adoptHeaders, FastHeaders } from './headers.ts'
+import { adoptHeaders, FastHeaders, FixedHeaders } from './headers.ts'
 import {
   type BodyInit,
   compose,
@@ -156,10 +156,10 @@ function copyOf(state: ResponseState): ResponseState {
 
 function viewOf(state: ResponseState): FastHeaders {
   const { platform, headers, claimed } = state
+  if (platform !== undefined && platform.type !== 'default') return new FixedHeaders(headers)
   const view = new FastHeaders(headers)
-  // Not what was fetched, whose headers are told otherwise; nor once it is an answer: the fields are
-  // the host's then, and more than the function's.
-  if (platform?.type === 'default' && !claimed) adoptHeaders(view, platform.headers)
+  // Not once it is an answer: the fields are the host's then, and more than the function's.
+  if (platform !== undefined && !claimed) adoptHeaders(view, platform.headers)
   return view
 }
 

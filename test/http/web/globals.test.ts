@@ -176,6 +176,23 @@ test('fetch keeps the referrer of a request that can be aborted', async () => {
   expect(echoed.headers.referer).toBe(`${origin}/from`)
 })
 
+test('the headers of what fetch gives cannot be changed, those of a copy can', async () => {
+  const encoded = gzipSync('abc')
+  const origin = await upstream((_request, response) => {
+    response.writeHead(200, { 'x-name': 'Alice', 'content-encoding': 'gzip' }).end(encoded)
+  })
+  for (const response of [await fetch(origin), (await fetch(origin)).clone()]) {
+    const { headers } = response
+    expect(() => headers.set('x-name', 'Bob')).toThrow(TypeError)
+    expect(() => headers.append('x-name', 'Bob')).toThrow(TypeError)
+    expect(() => headers.delete('x-name')).toThrow(TypeError)
+    expect([headers.get('x-name'), headers.get('content-encoding')]).toEqual(['Alice', null])
+    const copy = new Response(response.body, response)
+    copy.headers.set('x-name', 'Bob')
+    expect([copy.headers.get('x-name'), await copy.text()]).toEqual(['Bob', 'abc'])
+  }
+})
+
 test('fetch lets a body be replaced by one of another length', async () => {
   const origin = await upstream(echo)
   const init = { method: 'POST', headers: { 'content-length': '999' }, body: 'new' }
