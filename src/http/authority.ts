@@ -1,5 +1,6 @@
 import { isIPv4 } from 'node:net'
 import { FezzError } from '../errors.ts'
+import { ownText } from './own-text.ts'
 
 const AUTHORITY = /^(?:[a-z\d._-]{1,255}|\[[a-f\d:.]{2,45}\])(?::(\d{1,5}))?$/
 const NUMERIC_LAST_LABEL = /(?:^|\.)(?:\d+|0x[\da-f]*)\.?$/
@@ -22,7 +23,7 @@ export function normaliseAuthority(value: string, scheme: 'http' | 'https'): str
   if (hit !== undefined) return hit
   const authority = validate(value.toLowerCase(), scheme)
   if (cache.size >= MAX_CACHED) cache.delete(cache.keys().next().value as string)
-  cache.set(value, authority)
+  cache.set(ownText(value), authority)
   return authority
 }
 

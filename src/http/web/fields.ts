@@ -1,3 +1,5 @@
+import { ownText } from '../own-text.ts'
+
 /** Fields of one message as name, value, name, value, ... */
 export type FieldList = readonly string[]
 
@@ -15,7 +17,7 @@ export function lowerName(name: string): string | undefined {
   if (!TOKEN.test(name)) return undefined
   const lower = name.toLowerCase()
   if (name.length <= MAX_KNOWN_LENGTH && knownNames.size < MAX_KNOWN_NAMES) {
-    knownNames.set(name, lower)
+    knownNames.set(ownText(name), lower)
   }
   return lower
 }
