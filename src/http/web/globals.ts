@@ -1,5 +1,6 @@
 import { isConnectionField } from './fields.ts'
-import { FunctionRequest, followedSignal } from './request.ts'
+import { platformRequest } from './incoming-request.ts'
+import { FunctionRequest, followedSignal, isRequest, withDuplex, withMembers } from './request.ts'
 import { FastResponse, withState } from './response.ts'
 import { stateFrom } from './response-state.ts'
 
@@ -10,20 +11,32 @@ const platformFetch = globalThis.fetch
 // `fetch(new Request(upstream, request))`.
 const FETCH_SETS = ['content-length', 'expect', 'host']
 
+// An init takes the referrer of the request away (Fetch, "new Request", step 13), and so would ours.
+function initOf(request: Request | undefined, init: RequestInit | null | undefined): RequestInit {
+  if (init !== undefined && init !== null) return withDuplex(init)
+  if (request === undefined) return {}
+  const { referrer, referrerPolicy } = request
+  return { referrer, referrerPolicy }
+}
+
 /** `fetch` that takes a request as it came in, and answers with this package's Response. */
 async function functionFetch(
   input: string | URL | Request,
   init?: RequestInit,
 ): Promise<FastResponse> {
-  const request = new FunctionRequest(input, init)
-  for (const name of [...request.headers.keys()]) {
-    if (isConnectionField(name) || FETCH_SETS.includes(name)) request.headers.delete(name)
+  const request = isRequest(input) ? input : undefined
+  const named = init?.headers
+  const headers = new Headers(named === undefined ? request?.headers : named)
+  for (const name of [...headers.keys()]) {
+    if (isConnectionField(name) || FETCH_SETS.includes(name)) headers.delete(name)
   }
-  const signal = followedSignal(request)
-  const { referrer, referrerPolicy } = request
-  // Any init takes the referrer away (Fetch, "new Request", step 13).
-  const following = signal === undefined ? undefined : { signal, referrer, referrerPolicy }
-  return withState(stateFrom(await platformFetch(request, following)))
+  const signal = followedSignal(input, init) ?? null
+  const genuine = request === undefined ? input : platformRequest(request)
+  const fetched = await platformFetch(
+    genuine,
+    withMembers(initOf(request, init), { headers, signal }),
+  )
+  return withState(stateFrom(fetched))
 }
 Object.defineProperties(functionFetch, { name: { value: 'fetch' }, length: { value: 1 } })
 

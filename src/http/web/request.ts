@@ -16,9 +16,7 @@ export class FunctionRequest extends PlatformRequest {
 
   constructor(input: string | URL | Request, init?: RequestInit) {
     super(isRequest(input) ? platformRequest(input) : input, withDuplex(init))
-    if (isRequest(init)) this.#followed = signalOf(init)
-    else if (init?.signal !== undefined) this.#followed = init.signal ?? undefined
-    else if (isRequest(input)) this.#followed = signalOf(input)
+    this.#followed = followedSignal(input, init)
   }
 
   static {
@@ -33,13 +31,21 @@ export class FunctionRequest extends PlatformRequest {
 }
 
 /**
- * The signal that decides about `request`: the one that function code gave it, or that of the
- * request that came in, whatever was made of that since. The platform's requests hold each other's
- * signals weakly, so that an abort would end at the first one that nobody holds any more.
+ * The signal that decides about a request of these arguments: the one that function code gave, or
+ * that of the request that came in, whatever was made of that since. The platform's requests hold
+ * each other's signals weakly, so that an abort would end at the first one that nobody holds any more.
  */
-export const followedSignal = signalOf
+export function followedSignal(
+  input: unknown,
+  init: RequestInit | null | undefined,
+): AbortSignal | undefined {
+  if (isRequest(init)) return signalOf(init)
+  if (init?.signal !== undefined) return init.signal ?? undefined
+  return isRequest(input) ? signalOf(input) : undefined
+}
 
-function isRequest(value: unknown): value is Request {
+/** Whether `value` is a Request, of the platform or one that came in. */
+export function isRequest(value: unknown): value is Request {
   return value instanceof PlatformRequest
 }
 
@@ -47,11 +53,14 @@ function isRequest(value: unknown): value is Request {
  * `init` with `duplex` where its body is a stream. Fetch demands it, and what it demands is the only
  * value there is; workerd does not, so `{ method, headers, body } = request` has to be enough.
  */
-function withDuplex(init: RequestInit | undefined): RequestInit | undefined {
+export function withDuplex<Init extends RequestInit | null | undefined>(init: Init): Init {
   if (typeof init !== 'object' || init === null || 'duplex' in init) return init
-  if (!(init.body instanceof ReadableStream)) return init
-  // Not a copy: members may be inherited, and getters may want `init` itself.
-  return new Proxy<RequestInit>(init, {
-    get: (target, key) => (key === 'duplex' ? 'half' : Reflect.get(target, key)),
+  return init.body instanceof ReadableStream ? withMembers(init, { duplex: 'half' }) : init
+}
+
+/** `init` with some of its members replaced; not a copy: members may be inherited, and private. */
+export function withMembers<Init extends object>(init: Init, members: RequestInit): Init {
+  return new Proxy(init, {
+    get: (target, key) => Reflect.get(Object.hasOwn(members, key) ? members : target, key),
   })
 }

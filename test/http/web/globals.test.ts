@@ -1,4 +1,4 @@
-import { once } from 'node:events'
+import { getEventListeners, once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
@@ -6,6 +6,7 @@ import { setTimeout } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { gzipSync } from 'node:zlib'
+import { Agent } from 'undici'
 import { afterEach, expect, test } from 'vitest'
 import { webGlobals } from '../../../src/http/web/globals.ts'
 import { IncomingRequest } from '../../../src/http/web/incoming-request.ts'
@@ -167,6 +168,50 @@ test('a signal of its own, or none, takes the place of that of the request', asy
   ]
   for (const answer of answers) expect(await answer.text()).toBe('answered')
   await expect(fetch(aborted())).rejects.toThrow(/aborted/)
+})
+
+test('fetch leaves nothing on a signal that outlives it', async () => {
+  const origin = await upstream(echo)
+  const { signal } = new AbortController()
+  const source = new MemorySource({ authority: origin.slice('http://'.length) })
+  const request = new IncomingRequest(source)
+  const listeners = () => [signal, request.signal].map(of => getEventListeners(of, 'abort').length)
+  const round = async () => {
+    await (await fetch(origin, { signal })).text()
+    await (await fetch(request)).text()
+  }
+  await round()
+  const before = listeners()
+  for (let at = 0; at < 10; at++) await round()
+  expect(listeners()).toEqual(before)
+})
+
+test('fetch takes an init of any kind, with what undici adds to it', async () => {
+  const origin = await upstream(echo)
+  const dispatched: unknown[] = []
+  class Noting extends Agent {
+    override dispatch(...[options, handler]: Parameters<Agent['dispatch']>) {
+      dispatched.push(options.headers)
+      return super.dispatch(options, handler)
+    }
+  }
+  const dispatcher = new Noting()
+  closing.push(() => void dispatcher.close())
+  class Init {
+    readonly #headers = { 'x-name': 'Alice', host: 'elsewhere.test' }
+    readonly dispatcher = dispatcher
+    get headers() {
+      return this.#headers
+    }
+  }
+  const init = new Init() as unknown as RequestInit
+  const echoed = (await (await fetch(origin, init)).json()) as Echoed
+  expect([echoed.headers['x-name'], dispatched]).toEqual(['Alice', [expect.anything()]])
+  expect(echoed.headers.host).not.toBe('elsewhere.test')
+  for (const wrong of [5, { headers: null }, { headers: { 'a b': '1' } }, { signal: {} }]) {
+    await expect(fetch(origin, wrong as RequestInit)).rejects.toThrow(TypeError)
+    await expect(globalThis.fetch(origin, wrong as RequestInit)).rejects.toThrow(TypeError)
+  }
 })
 
 test('fetch keeps the referrer of a request that can be aborted', async () => {
