@@ -62,7 +62,8 @@ function wrapPlatform(value: unknown): FastResponse {
 function nameOf(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   if (typeof value !== 'object') return `a ${typeof value}`
-  return `an object of class ${value.constructor?.name ?? 'null'}`
+  const name = value.constructor?.name ?? 'null'
+  return name === 'Response' ? 'a Response of another library' : `an object of class ${name}`
 }
 
 function bodiless(state: ResponseState): FastResponse {

@@ -6,7 +6,7 @@ import { setTimeout } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { gzipSync } from 'node:zlib'
-import { Agent } from 'undici'
+import * as undici from 'undici'
 import { afterEach, expect, test } from 'vitest'
 import { webGlobals } from '../../../src/http/web/globals.ts'
 import { IncomingRequest } from '../../../src/http/web/incoming-request.ts'
@@ -189,8 +189,8 @@ test('fetch leaves nothing on a signal that outlives it', async () => {
 test('fetch takes an init of any kind, with what undici adds to it', async () => {
   const origin = await upstream(echo)
   const dispatched: unknown[] = []
-  class Noting extends Agent {
-    override dispatch(...[options, handler]: Parameters<Agent['dispatch']>) {
+  class Noting extends undici.Agent {
+    override dispatch(...[options, handler]: Parameters<undici.Agent['dispatch']>) {
       dispatched.push(options.headers)
       return super.dispatch(options, handler)
     }
@@ -212,6 +212,21 @@ test('fetch takes an init of any kind, with what undici adds to it', async () =>
     await expect(fetch(origin, wrong as RequestInit)).rejects.toThrow(TypeError)
     await expect(globalThis.fetch(origin, wrong as RequestInit)).rejects.toThrow(TypeError)
   }
+})
+
+test('the package undici, whose classes are others, takes ours member by member', async () => {
+  const origin = await upstream(echo)
+  const request = incoming()
+  const { headers } = request
+  for (const name of ['host', 'connection', 'keep-alive', 'transfer-encoding', 'expect']) {
+    headers.delete(name)
+  }
+  const fetched = await undici.fetch(origin, request as unknown as undici.RequestInit)
+  const response = new Response(fetched.body, fetched as unknown as ResponseInit)
+  expect(response.headers.get('date')).not.toBeNull()
+  const echoed = (await response.json()) as Echoed
+  expect(echoed).toMatchObject({ method: 'POST', body: 'content' })
+  expect(echoed.headers['x-name']).toBe('Alice')
 })
 
 test('fetch keeps the referrer of a request that can be aborted', async () => {

@@ -1,6 +1,7 @@
 import { text } from 'node:stream/consumers'
 import { setImmediate } from 'node:timers/promises'
 import { inspect } from 'node:util'
+import * as undici from 'undici'
 import { describe, expect, test, vi } from 'vitest'
 import {
   adoptResponse,
@@ -179,6 +180,7 @@ describe('adoptResponse', () => {
     [undefined, 'returned undefined, not a Response'],
     [null, 'returned null, not a Response'],
     ['text', 'returned a string, not a Response'],
+    [new undici.Response('a'), 'returned a Response of another library, not a Response'],
     [new Date(), 'returned an object of class Date, not a Response'],
     [Object.create(null), 'returned an object of class null, not a Response'],
     [Response.error(), 'returned Response.error(), which cannot be sent'],
