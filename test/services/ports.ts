@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 
 const LOWEST = 10_000
 
@@ -17,6 +17,19 @@ export async function freePorts(count: number): Promise<readonly number[]> {
     if (await isFree(port)) free.add(port)
   }
   return [...free]
+}
+
+/** Whether somebody accepts connections on that port of 127.0.0.1. */
+export async function accepts(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1')
+  try {
+    await once(socket, 'connect')
+    return true
+  } catch {
+    return false
+  } finally {
+    socket.destroy()
+  }
 }
 
 async function startOfOutgoing(): Promise<number> {

@@ -5,7 +5,9 @@ import { bubblewrap } from './bubblewrap.ts'
 import { consulProgram } from './consul.ts'
 import { envoyProgram } from './envoy.ts'
 import { etcdctlProgram, etcdProgram } from './etcd.ts'
+import { haproxyProgram } from './haproxy.ts'
 import { helloProgram } from './image-files.ts'
+import { nginxProgram } from './nginx.ts'
 import { podmanProgram } from './podman.ts'
 import { promtool } from './promtool.ts'
 import { registryProgram } from './registry.ts'
@@ -18,6 +20,8 @@ const PROGRAMS = [
   etcdctlProgram,
   consulProgram,
   envoyProgram,
+  nginxProgram,
+  haproxyProgram,
   promtool,
   workerd,
   wrk,
