@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
+import { randomFrom } from '../../helpers/random.ts'
 import { type StoreKind, startCluster, type TestCluster } from './cluster-setup.ts'
 
 const HOSTS = ['host-a', 'host-b'] as const
@@ -15,17 +16,6 @@ const BAD = [
 ]
 /** Queries of one host for a thousand writes and some fifty outages; seen: 65 with etcd, 190 with Consul. */
 const QUERIES = 500
-
-/** A generator of numbers in [0, 1) that can be repeated: mulberry32. */
-function randomFrom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 /** One of everything that is done to a store; versions only grow. */
 async function writeOnce(cluster: TestCluster, random: () => number, version: string) {
