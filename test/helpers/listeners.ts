@@ -1,5 +1,5 @@
 /** The listeners that a host may have: what is promised of a host is tested with each. */
-export const LISTENERS = ['node'] as const
+export const LISTENERS = ['engine', 'node'] as const
 
 export type ListenerName = (typeof LISTENERS)[number]
 
