@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import { FezzError } from '../errors.ts'
 import { normaliseAuthority } from './authority.ts'
 import { plainAddress, type TrustedProxies } from './forwarded.ts'
+import { ownText } from './own-text.ts'
 import { normaliseTarget, splitAbsoluteTarget } from './target.ts'
 import type { BodySource, RequestSource } from './web/source.ts'
 
@@ -16,6 +17,9 @@ export interface Peer {
   readonly address: string
   /** Whether it is a proxy whose `X-Forwarded-*` are believed. */
   readonly isTrusted: boolean
+  /** Its last Host header, and the authority that stands for: most connections bring but one. */
+  lastHost: string | undefined
+  lastAuthority: string
 }
 
 /** A request that has been asked for under one name and one target: what every listener makes of one. */
@@ -65,7 +69,7 @@ export abstract class LocatedRequest implements RequestSource {
     const absolute = raw.charCodeAt(0) === SLASH ? null : splitAbsoluteTarget(raw)
     const host = hostHeader ?? (isHttp10 ? hostOf(absolute, peer.socket) : undefined)
     if (host === undefined) throw new FezzError('BAD_REQUEST', 'The request has no Host header')
-    const authority = normaliseAuthority(host, this.scheme)
+    const authority = this.#authorityOf(host, peer)
     // RFC 9112, section 3.2.2 lets the target win over Host. Two names for one request can only
     // mislead whoever routed it here, so they must agree.
     if (absolute !== null && normaliseAuthority(absolute.authority, this.scheme) !== authority) {
@@ -74,6 +78,15 @@ export abstract class LocatedRequest implements RequestSource {
     this.authority = forwardedAuthority ?? authority
     const isForServer = raw === '*' && this.method === 'OPTIONS'
     this.target = isForServer ? raw : normaliseTarget(absolute?.target ?? raw)
+  }
+
+  #authorityOf(host: string, peer: Peer): string {
+    if (this.scheme !== peer.scheme) return normaliseAuthority(host, this.scheme)
+    if (host !== peer.lastHost) {
+      peer.lastAuthority = normaliseAuthority(host, this.scheme)
+      peer.lastHost = ownText(host)
+    }
+    return peer.lastAuthority
   }
 }
 

@@ -329,8 +329,8 @@ describe.each(['engine', 'node'] as const)('hostile requests of the %s listener'
   beforeAll(async () => {
     listener = LISTENERS[kind]({
       ...LISTENER_DEFAULTS,
-      headersTimeoutMs: 100,
-      requestTimeoutMs: 200,
+      headersTimeoutMs: 400,
+      requestTimeoutMs: 500,
       keepAliveTimeoutMs: 2_000,
       fetch: request => {
         seen.push(request.url)

@@ -30,6 +30,8 @@ export class Connection implements Peer {
   readonly scheme: 'http' | 'https'
   readonly address: string
   readonly isTrusted: boolean
+  lastHost: string | undefined
+  lastAuthority = ''
   readonly #context: EngineContext
   readonly #parser: RequestParser
   readonly #output: Output

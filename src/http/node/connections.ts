@@ -18,6 +18,8 @@ export class Connection implements Peer {
   readonly scheme: 'http' | 'https'
   readonly address: string
   readonly isTrusted: boolean
+  lastHost: string | undefined
+  lastAuthority = ''
   /** Why its first request is to be refused. */
   refusal: FezzError | undefined
   /** Requests it has brought. */
