@@ -47,8 +47,8 @@ function statusLine(status: number, statusText: string): string {
   if (statusText !== '') return `HTTP/1.1 ${status} ${statusText}\r\n`
   let line = statusLines.get(status)
   if (line === undefined) {
-    // The phrase may be empty, its space not (RFC 9112, section 4).
-    line = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`
+    // Of a status without a name node says the same.
+    line = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'unknown'}\r\n`
     statusLines.set(status, line)
   }
   return line
