@@ -71,7 +71,7 @@ export class Connection implements Peer {
     this.#output = new Output(socket, wheel, options.responseStallTimeoutMs, this)
     this.#timer = new ReceiveTimer(wheel, options, this)
     socket
-      .on('data', (chunk: Buffer) => this.#onData(chunk))
+      .on('data', (chunk: Buffer<ArrayBuffer>) => this.#onData(chunk))
       .on('end', () => this.#onEnd())
       // Each error is followed by its `close`, which says all there is to know.
       .on('error', ignore)
@@ -142,7 +142,7 @@ export class Connection implements Peer {
     else exchange.owesContinue = true
   }
 
-  #onData(chunk: Buffer): void {
+  #onData(chunk: Buffer<ArrayBuffer>): void {
     if (this.#isEnded) {
       this.#thrownAwayBytes += chunk.length
       if (this.#thrownAwayBytes > DISCARD_BYTES) this.socket.destroy()

@@ -1,6 +1,7 @@
 import { FezzError } from '../../errors.ts'
 import { rememberLength } from '../web/body-length.ts'
 import type { BodySource } from '../web/source.ts'
+import { BodyCollector } from './body-collector.ts'
 
 /** What is thrown away of a body that nobody reads, so that the connection can be kept. */
 export const DISCARD_BYTES = 1_048_576
@@ -31,7 +32,7 @@ export class RequestBody implements BodySource {
   readonly #maxBytes: number
   readonly #expectedBytes: number
   /** All of it, as long as nobody has read it. */
-  #whole: Buffer | undefined
+  #whole: Buffer<ArrayBuffer> | undefined
   #sink: Sink | undefined
   /** Whether its reader waits for a chunk. */
   #isPulled = false
@@ -87,14 +88,13 @@ export class RequestBody implements BodySource {
     const whole = this.#whole
     if (whole !== undefined) {
       this.#whole = undefined
-      // A copy: it is a view of a buffer shared with the rest of what arrived.
-      return Promise.resolve(new Uint8Array(whole))
+      return Promise.resolve(whole)
     }
     return new Promise((resolve, reject) => {
-      const chunks: Buffer[] = []
+      const collector = new BodyCollector(this.#expectedBytes)
       const sink = {
-        chunk: (chunk: Buffer) => chunks.push(chunk),
-        end: () => resolve(join(chunks, this.#received)),
+        chunk: (chunk: Buffer) => collector.add(chunk),
+        end: () => resolve(collector.finish()),
         fail: reject,
       }
       if (this.#attach(sink)) this.#want()
@@ -133,7 +133,7 @@ export class RequestBody implements BodySource {
   }
 
   /** It has arrived whole, before anybody could ask for it. */
-  preload(whole: Buffer): void {
+  preload(whole: Buffer<ArrayBuffer>): void {
     this.awaitsContinue = false
     this.#received = whole.length
     this.#whole = whole
@@ -255,14 +255,4 @@ function over(): FezzError {
 function ownChunk(chunk: Buffer): Uint8Array<ArrayBuffer> {
   const isAll = chunk.byteLength === chunk.buffer.byteLength
   return isAll ? (chunk as Buffer<ArrayBuffer>) : new Uint8Array(chunk)
-}
-
-function join(chunks: readonly Buffer[], length: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(length)
-  let offset = 0
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset)
-    offset += chunk.length
-  }
-  return bytes
 }

@@ -25,7 +25,8 @@ export interface RequestSource {
 /** A request body that was not read yet. Exactly one of the two is called, once. */
 export interface BodySource {
   /**
-   * The whole body.
+   * The whole body; perhaps a view of a larger buffer, so it must be copied before it, or its `buffer`,
+   * is given away.
    *
    * @throws FezzError `PAYLOAD_TOO_LARGE` past the limit, `CLIENT_CLOSED` when the client leaves.
    */
