@@ -174,7 +174,7 @@ export class Connection implements Peer {
   get #mayRead(): boolean {
     if (this.#isFinal && this.#upload === undefined) return false
     if (this.#isEnded) return false
-    if (this.#upload !== undefined) return this.#upload.body!.isWanted
+    if (this.#upload !== undefined) return this.#upload.body!.isWanted || this.#parser.isAtBodyEnd
     return this.#pending < this.#context.options.maxPipelined && !this.#output.isClogged
   }
 
@@ -182,6 +182,10 @@ export class Connection implements Peer {
   #settle(): void {
     if (this.#isEnded || this.socket.destroyed) return
     const mayRead = this.#mayRead
+    if (this.#hasClientEnded && (mayRead || this.#parser.held === 0)) {
+      this.#settleEnd()
+      if (this.#isEnded || this.socket.destroyed) return
+    }
     // With nothing held it reads on: how else would it see the client leave?
     const isFull = !mayRead && this.#parser.held > 0
     if (isFull !== this.#isPaused) {
@@ -455,17 +459,28 @@ export class Connection implements Peer {
   #onEnd(): void {
     this.#hasClientEnded = true
     if (this.#isEnded) return
-    if (this.#upload !== undefined || this.#stream !== undefined) {
+    if (this.#stream !== undefined && this.#upload === undefined) {
       this.socket.destroy()
-    } else if (this.#parser.isMidMessage) {
-      this.#refuse(new FezzError('BAD_REQUEST', 'The request ended before its head was complete'))
-      this.#advance()
+      return
+    }
+    for (let exchange = this.#first; exchange !== undefined; exchange = exchange.next) {
+      exchange.abort()
+    }
+    this.#advance()
+  }
+
+  /** All that the client has sent is told, and nothing more comes. */
+  #settleEnd(): void {
+    const exchange = this.#upload
+    if (exchange?.isOver === true) {
+      this.#end()
+    } else if (exchange?.isSending === true) {
+      // What is under way may be made of the body that does not come.
+      this.socket.destroy()
+    } else if (exchange !== undefined || (this.#parser.isMidMessage && !this.#isFinal)) {
+      this.#refuse(new FezzError('BAD_REQUEST', 'The request ended before it was complete'))
     } else if (this.#pending === 0) {
       this.#end()
-    } else {
-      for (let exchange = this.#first; exchange !== undefined; exchange = exchange.next) {
-        exchange.abort()
-      }
     }
   }
 

@@ -110,6 +110,11 @@ export class RequestParser {
     return this.#state === BODY && this.#bytes.length - this.#at >= this.#rest
   }
 
+  /** Whether all of a body is told but its end, which needs no more bytes. */
+  get isAtBodyEnd(): boolean {
+    return this.#state === BODY && this.#rest === 0
+  }
+
   /** Takes all that is held and not told, for another protocol. */
   takeRest(): Buffer {
     const rest = this.#bytes.subarray(this.#at)
