@@ -934,10 +934,14 @@ export function describeListener(name: string, make: MakeListener): void {
         },
       )
 
-      it('cuts a connection beyond maxConnections that asks for nothing', async () => {
+      it.each([
+        ['says nothing', ''],
+        ['begins a request', 'GET / HTTP/1.1\r\n'],
+      ])('soon cuts a connection beyond maxConnections that %s', async (_, bytes) => {
         const { port } = await start(() => new Response('x'), { maxConnections: 1 })
         await connect(port)
-        expect(await (await connect(port)).untilClosed()).toBe('')
+        const second = await connect(port)
+        expect(await second.send(bytes).untilClosed()).toBe('')
       })
 
       it('ends a connection with the last of its requests', async () => {
@@ -1127,6 +1131,16 @@ export function describeListener(name: string, make: MakeListener): void {
         expect(statusesIn(await client.untilClosed())).toEqual([])
         await vi.waitFor(() => expect(listener.connections).toBe(0))
       })
+    })
+
+    it('answers 503 to a request by a connection beyond maxConnections', async () => {
+      const { port } = await start(() => new Response('x'), { maxConnections: 1 })
+      const first = await connect(port)
+      await first.send(get('/')).untilReceived('\r\n\r\nx')
+      const second = await connect(port)
+      const received = await second.send(get('/')).untilClosed()
+      expect(statusesIn(received)).toEqual([503])
+      expect(received).toMatch(/retry-after: 1\r\n/i)
     })
 
     it('answers 408 when a head or a body does not arrive in time', async () => {

@@ -90,7 +90,7 @@ export class Connection implements Peer {
     if (this.#isLeaving) return
     this.#isLeaving = true
     this.#timer.idleMs = lingerMs
-    if (this.isIdle && !this.#isEnded) this.#timer.idle()
+    if (this.isIdle && !this.#isEnded && this.#rejection === undefined) this.#timer.idle()
   }
 
   /** {@link ReceiveTimer} calls it with nothing arriving for too long. */
