@@ -77,6 +77,8 @@ export class ReceiveTimer {
     this.#bodyRestMs = this.#options.requestTimeoutMs - (this.#wheel.nowMs - sinceMs)
     this.#windowMs = 0
     this.#windowBytes = 0
+    // What was waited for until now, perhaps another body, does not count for this one.
+    this.#phase = 'none'
   }
 
   /** It waits for more of `body`, or for its reader. @param isAnswered whether its request is */
