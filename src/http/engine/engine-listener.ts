@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Answers } from '../answers.ts'
 import { ConnectionLimits } from '../connection-limits.ts'
 import { plainAddress, TrustedProxies } from '../forwarded.ts'
+import { Handshakes } from '../handshakes.ts'
 import type { Listener, ListenerAddress, ListenerOptions } from '../listener.ts'
 import { openPort, tlsOptions } from '../open-port.ts'
 import { Connection } from './connection.ts'
@@ -19,6 +20,7 @@ export class EngineListener implements Listener {
   readonly #context: EngineContext
   readonly #limits: ConnectionLimits
   readonly #open = new Set<Connection>()
+  readonly #handshakes: Handshakes | undefined
   #stopped: Promise<void> | undefined
   #drained: Promise<void> | undefined
   #closed: Promise<void> | undefined
@@ -48,6 +50,7 @@ export class EngineListener implements Listener {
     this.#server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) =>
       this.#add(socket),
     )
+    if (tls !== undefined) this.#handshakes = new Handshakes(this.#server)
     // Who fails the handshake has asked for nothing yet.
     this.#server.on('tlsClientError', (_error, socket: Socket) => socket.destroy())
   }
@@ -96,6 +99,7 @@ export class EngineListener implements Listener {
   async #close(): Promise<void> {
     const stopped = this.#stop()
     for (const { socket } of this.#open) socket.destroy()
+    this.#handshakes?.destroy()
     await stopped
     this.#context.wheel.close()
   }

@@ -11,6 +11,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { FezzError } from '../../errors.ts'
 import { Answers } from '../answers.ts'
 import { TrustedProxies } from '../forwarded.ts'
+import { Handshakes } from '../handshakes.ts'
 import type { Listener, ListenerAddress, ListenerOptions, UpgradeHandler } from '../listener.ts'
 import { openPort, tlsOptions } from '../open-port.ts'
 import { IncomingRequest } from '../web/incoming-request.ts'
@@ -24,6 +25,7 @@ export class NodeListener implements Listener {
   readonly #answers: Answers
   readonly #server: Server
   readonly #connections: Connections
+  readonly #handshakes: Handshakes | undefined
   readonly #context: ExchangeContext
   #stopped: Promise<void> | undefined
   #drained: Promise<void> | undefined
@@ -47,6 +49,7 @@ export class NodeListener implements Listener {
             ...serverOptions(options),
             ...tlsOptions(tls),
           })
+    if (tls !== undefined) this.#handshakes = new Handshakes(this.#server)
     // 0: no bound. With one, node drops the headers past it and serves what is left.
     this.#server.maxHeadersCount = 0
     this.#server.timeout = options.responseStallTimeoutMs
@@ -105,6 +108,7 @@ export class NodeListener implements Listener {
   async #close(): Promise<void> {
     const stopped = this.#stop()
     this.#connections.destroy()
+    this.#handshakes?.destroy()
     await stopped
     this.#server.close()
   }
