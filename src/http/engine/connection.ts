@@ -4,9 +4,10 @@ import { plainAddress } from '../forwarded.ts'
 import type { Peer } from '../located-request.ts'
 import { IncomingRequest } from '../web/incoming-request.ts'
 import { adoptResponse, takeOutgoing } from '../web/outgoing.ts'
+import type { Outgoing } from '../web/response-state.ts'
 import type { EngineContext } from './engine-context.ts'
 import { Exchange } from './exchange.ts'
-import { Output } from './output.ts'
+import { JOINED_BYTES, Output } from './output.ts'
 import { RequestParser } from './parser.ts'
 import { ReceiveTimer } from './receive-timer.ts'
 import { DISCARD_BYTES } from './request-body.ts'
@@ -328,7 +329,7 @@ export class Connection implements Peer {
     if (body === null || isHead) {
       this.#output.text(text)
       cancel(body)
-    } else if (typeof body === 'string' && isAscii(body, outgoing!.headers)) {
+    } else if (typeof body === 'string' && body.length <= JOINED_BYTES && isAscii(outgoing!)) {
       this.#output.text(text + body)
     } else if (body instanceof ReadableStream) {
       exchange.isSending = true
@@ -341,7 +342,7 @@ export class Connection implements Peer {
       void this.#sendStream(exchange, this.#stream, text)
       return
     } else {
-      const bytes = typeof body === 'string' ? Buffer.from(body) : body
+      const bytes = typeof body === 'string' && !isAscii(outgoing!) ? Buffer.from(body) : body
       exchange.isSending = true
       this.#output.message(text, bytes, () => {
         exchange.isSending = false
@@ -513,8 +514,9 @@ export class Connection implements Peer {
   }
 }
 
-function isAscii(body: string, headers: readonly string[]): boolean {
-  return declaredLength(headers) === String(body.length)
+/** Of a body that is text. */
+function isAscii({ body, headers }: Outgoing): boolean {
+  return declaredLength(headers) === String((body as string).length)
 }
 
 function cancel(body: unknown): void {

@@ -5,9 +5,9 @@ import { Deadline, type Wheel } from './wheel.ts'
 /** Text beyond this goes to the socket before more is gathered. */
 const GATHERED_LENGTH = 65_536
 /** Bodies up to this size go out in one piece with their head. */
-const JOINED_BYTES = 65_536
+export const JOINED_BYTES = 65_536
 /** Larger ones in pieces of this size, by which a client is seen to take something. */
-const SLICE_BYTES = 262_144
+export const SLICE_BYTES = 262_144
 
 /** Whose output it is. */
 export interface OutputUser {
@@ -55,13 +55,19 @@ export class Output {
   /**
    * Sends `head`, then `body`, which must not change any more.
    *
+   * @param body text has one character per byte
    * @param done called when the last piece is with the socket, perhaps at once
    */
-  message(head: string, body: Uint8Array, done: () => void): void {
-    if (body.byteLength > JOINED_BYTES) {
+  message(head: string, body: Uint8Array | string, done: () => void): void {
+    if (body.length > JOINED_BYTES) {
       this.text(head)
       this.#cork()
       this.#slice(body, 0, done)
+      return
+    }
+    if (typeof body === 'string') {
+      this.text(head + body)
+      done()
       return
     }
     const joined = Buffer.allocUnsafe(head.length + body.byteLength)
@@ -107,12 +113,16 @@ export class Output {
     this.#ready = undefined
   }
 
-  #slice(body: Uint8Array, from: number, done: () => void): void {
+  #slice(body: Uint8Array | string, from: number, done: () => void): void {
     let at = from
-    while (at < body.byteLength && !this.#socket.destroyed) {
-      this.bytes(body.subarray(at, at + SLICE_BYTES))
-      at += SLICE_BYTES
-      if (at < body.byteLength && this.isClogged) {
+    while (at < body.length && !this.#socket.destroyed) {
+      const end = at + SLICE_BYTES
+      this.flush()
+      if (typeof body === 'string') this.#socket.write(body.slice(at, end), 'latin1')
+      else this.#socket.write(body.subarray(at, end))
+      this.#watch()
+      at = end
+      if (at < body.length && this.isClogged) {
         this.onceReady(() => this.#slice(body, at, done))
         return
       }

@@ -1,4 +1,4 @@
-import type { Output } from './output.ts'
+import { type Output, SLICE_BYTES } from './output.ts'
 import type { Framing } from './response-head.ts'
 
 /** How the sending of a stream has ended. */
@@ -45,9 +45,13 @@ export class ResponseStream {
         if (this.#isCancelled) return 'left'
         begin()
         if (done) break
-        this.#send(value)
-        if (output.isClogged) await this.#ready()
-        if (this.#isCancelled) return 'left'
+        this.#count(value)
+        // In pieces, by which a client is seen to take something.
+        for (let at = 0; at < value.byteLength; at += SLICE_BYTES) {
+          this.#send(value.subarray(at, at + SLICE_BYTES))
+          if (output.isClogged) await this.#ready()
+          if (this.#isCancelled) return 'left'
+        }
       }
       if (this.#framing === 'length' && this.#rest > 0) {
         throw new RangeError(`The body is ${this.#rest} bytes shorter than its Content-Length`)
@@ -72,12 +76,13 @@ export class ResponseStream {
     this.#proceed?.()
   }
 
-  #send(value: unknown): void {
+  #count(value: unknown): void {
     if (!(value instanceof Uint8Array)) throw new TypeError('Received non-Uint8Array chunk')
-    // An empty chunk would be the last one.
-    if (value.byteLength === 0) return
     this.#rest -= value.byteLength
     if (this.#rest < 0) throw new RangeError('The body is longer than its Content-Length')
+  }
+
+  #send(value: Uint8Array): void {
     if (this.#framing === 'chunked') this.#output.chunk(value)
     else this.#output.bytes(value)
   }
