@@ -1,4 +1,7 @@
-/** The fields that the engine itself looks at; the values are indices. */
+/**
+ * The fields that the engine itself looks at; the values are indices. `Proxy-Connection` has that of
+ * `Connection`.
+ */
 export const KNOWN = {
   host: 0,
   contentLength: 1,
@@ -28,6 +31,8 @@ export function knownField(bytes: Uint8Array, start: number, end: number): numbe
       return isName(bytes, start, 'x-request-id') ? KNOWN.requestId : -1
     case 14:
       return isName(bytes, start, 'content-length') ? KNOWN.contentLength : -1
+    case 16:
+      return isName(bytes, start, 'proxy-connection') ? KNOWN.connection : -1
     case 17:
       return isName(bytes, start, 'transfer-encoding') ? KNOWN.transferEncoding : -1
     default:

@@ -359,7 +359,14 @@ export class RequestParser {
           at = next
           if (at === end) break
           if (bytes[at] !== COLON) return this.#malformed('has a malformed header name')
-          this.#field = this.#isTrailer ? -1 : knownField(bytes, start + this.#mark, at)
+          this.#field = knownField(bytes, start + this.#mark, at)
+          if (this.#isTrailer && this.#field !== -1) {
+            // Whoever mixes trailers with fields would read another message (RFC 9110, section 6.5.1).
+            if (this.#field !== KNOWN.requestId) {
+              return this.#malformed('has a trailer that belongs into its head')
+            }
+            this.#field = -1
+          }
           at++
           state = VALUE_START
           break
@@ -409,7 +416,9 @@ export class RequestParser {
     const at = 2 * this.#field
     const from = start + this.#mark
     let to = valueEnd
-    while (to > from && (bytes[to - 1] === SPACE || bytes[to - 1] === TAB)) to--
+    // A tab behind `chunked` is white space to some readers and part of it to others.
+    const blank = this.#field === KNOWN.transferEncoding ? SPACE : TAB
+    while (to > from && (bytes[to - 1] === SPACE || bytes[to - 1] === blank)) to--
     if (this.#field >= KNOWN.connection && this.#field <= KNOWN.upgrade) this.#hasOptions = true
     else if (this.#known[at] !== -1 && this.#field !== KNOWN.requestId) this.#repeated = this.#field
     this.#known[at] = this.#mark

@@ -11,7 +11,10 @@ export class RequestHead {
   readonly bodyBytes: number
   /** Value of `X-Request-Id`, the last one if there are several. */
   readonly requestId: string | undefined
-  /** Whether any of `Connection`, `Expect` and `Upgrade` is there; most requests have none. */
+  /**
+   * Whether any of `Connection`, `Proxy-Connection`, `Expect` and `Upgrade` is there; most requests
+   * have none.
+   */
   readonly hasOptions: boolean
   readonly #fields: string
   #rawHeaders: readonly string[] | undefined
@@ -43,9 +46,17 @@ export class RequestHead {
     return this.#rawHeaders
   }
 
-  /** Whether the client closes the connection after this request, or wants it closed. */
+  /**
+   * Whether the client closes the connection after this request, or wants it closed. Some readers
+   * take `Proxy-Connection` for `Connection`: to close is right for all of them.
+   */
   get wantsClose(): boolean {
-    return this.isHttp10 || (this.hasOptions && hasElement(this.rawHeaders, 'connection', 'close'))
+    if (this.isHttp10) return true
+    if (!this.hasOptions) return false
+    return (
+      hasElement(this.rawHeaders, 'connection', 'close') ||
+      hasElement(this.rawHeaders, 'proxy-connection', 'close')
+    )
   }
 
   /** Value of `Expect`; HTTP/1.0 has none (RFC 9110, section 10.1.1). */
@@ -85,7 +96,8 @@ function isSpace(code: number): boolean {
 
 function elementsOf(rawHeaders: readonly string[], name: string): string[] {
   const list = findField(rawHeaders, name)
-  return list === undefined ? [] : list.split(',').map(element => element.trim().toLowerCase())
+  if (list === undefined) return []
+  return list.split(',').map(element => trimmed(element, 0, element.length).toLowerCase())
 }
 
 function hasElement(rawHeaders: readonly string[], name: string, element: string): boolean {
