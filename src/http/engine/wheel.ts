@@ -27,8 +27,8 @@ export class Deadline {
 /**
  * Coarse deadlines of very many things with one timer (a hashed wheel: Varghese and Lauck, 1987). To
  * set, move or clear one is a few writes and no look at the clock: one that is moved away stays where
- * it is until the wheel comes by. Never early, up to two ticks late. The timer keeps no process alive
- * and runs only while something is set.
+ * it is until the wheel comes by. Up to two ticks late, and early only by as much as the event loop
+ * is late when it is set. The timer keeps no process alive and runs only while something is set.
  */
 export class Wheel {
   readonly #clock: Clock
@@ -86,7 +86,9 @@ export class Wheel {
   }
 
   #arm(): void {
-    this.#timer = this.#clock.setTimer(() => this.#turn(), this.#tickMs)
+    // Not a tick from now on: late a little each time, it would have to leave one out in the end.
+    const nextMs = this.#startedMs + (this.#tick + 1) * this.#tickMs
+    this.#timer = this.#clock.setTimer(() => this.#turn(), nextMs - this.#clock.now())
   }
 
   #turn(): void {
