@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { FezzError } from '../../errors.ts'
+import { cut } from '../cut.ts'
 import { plainAddress } from '../forwarded.ts'
 import type { Peer } from '../located-request.ts'
 import { IncomingRequest } from '../web/incoming-request.ts'
@@ -379,7 +380,7 @@ export class Connection implements Peer {
     )
     this.#isFinal = true
     // Without a length and without chunks only a reset tells an end from an abort.
-    if (exchange.head.isHttp10) this.socket.resetAndDestroy()
+    if (exchange.head.isHttp10) cut(this.socket)
     else this.socket.destroySoon()
   }
 

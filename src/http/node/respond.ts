@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Logger } from '../../telemetry/logger.ts'
+import { cut } from '../cut.ts'
 import { frameEmptyBody } from '../framing.ts'
 import { adoptResponse, takeOutgoing } from '../web/outgoing.ts'
 import type { Exchange } from './exchange.ts'
@@ -98,7 +99,7 @@ async function pump(
     log?.error({ err: error }, 'response stream failed after its head was sent')
     void reader.cancel(error).catch(() => {})
     // Without a length and without chunks only a reset tells an end from an abort.
-    if (exchange.req.httpVersionMinor === 0) connection.socket.resetAndDestroy()
+    if (exchange.req.httpVersionMinor === 0) cut(connection.socket)
     // It waits behind others, which go out first; node would send what there is of it after them.
     else if (res.socket === null) res.once('socket', socket => socket.destroySoon())
     else res.destroy()
