@@ -128,7 +128,8 @@ export class Connection implements Peer {
   /** {@link Output} calls it when the client takes nothing. */
   onStall(error: FezzError): void {
     this.#context.answers.reject(error)
-    this.socket.destroy()
+    // The system would go on offering it what it has for minutes, at megabytes a connection.
+    cut(this.socket)
   }
 
   /** Of a body: somebody wants more of it, or does not any more. */

@@ -10,6 +10,7 @@ import type { Duplex } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { FezzError } from '../../errors.ts'
 import { Answers } from '../answers.ts'
+import { cut } from '../cut.ts'
 import { TrustedProxies } from '../forwarded.ts'
 import { Handshakes } from '../handshakes.ts'
 import type { Listener, ListenerAddress, ListenerOptions, UpgradeHandler } from '../listener.ts'
@@ -214,7 +215,8 @@ export class NodeListener implements Listener {
   #onTimeout(socket: Socket): void {
     if (socket.writableLength > 0) {
       this.#answers.reject(new FezzError('RESPONSE_STALLED', 'The client does not read'))
-      socket.destroy()
+      // The system would go on offering it what it has for minutes, at megabytes a connection.
+      cut(socket)
     } else if (connectionOf(socket)?.isIdle === true) {
       socket.destroySoon()
     }
