@@ -51,6 +51,9 @@ export class Connection implements Peer {
   /** A whole message that follows the answers of all that is pending, and ends the connection. */
   #refusal: string | undefined
   #isAdvancing = false
+  /** What it has done of what has arrived since it last had to wait for others. */
+  #steps = 0
+  #isWaiting = false
   #isPaused = false
   /** No request is read any more. */
   #isFinal = false
@@ -70,10 +73,10 @@ export class Connection implements Peer {
     this.#rejection = rejection
     const { wheel, options } = context
     this.#parser = new RequestParser(options)
-    this.#output = new Output(socket, wheel, options.responseStallTimeoutMs, this)
+    this.#output = new Output(socket, context, this)
     this.#timer = new ReceiveTimer(wheel, options, this)
     socket
-      .on('data', (chunk: Buffer<ArrayBuffer>) => this.#onData(chunk))
+      .on('data', (chunk: Buffer) => this.#onData(chunk))
       .on('end', () => this.#onEnd())
       // Each error is followed by its `close`, which says all there is to know.
       .on('error', ignore)
@@ -145,13 +148,14 @@ export class Connection implements Peer {
     else exchange.owesContinue = true
   }
 
-  #onData(chunk: Buffer<ArrayBuffer>): void {
+  #onData(chunk: Buffer): void {
     if (this.#isEnded) {
       this.#thrownAwayBytes += chunk.length
       if (this.#thrownAwayBytes > DISCARD_BYTES) this.socket.destroy()
       return
     }
     this.#timer.touch()
+    this.#steps = 0
     this.#parser.push(chunk)
     this.#advance()
   }
@@ -162,6 +166,11 @@ export class Connection implements Peer {
     if (this.#isAdvancing || this.socket.destroyed) return
     this.#isAdvancing = true
     while (this.#mayRead) {
+      if (this.#steps++ > 0 && this.#parser.held > 0 && this.#context.turns.isOver) {
+        this.#isWaiting = true
+        this.#context.turns.next(() => this.#onTurn())
+        break
+      }
       const event = this.#parser.next()
       if (event === 'more') break
       if (event === 'head') this.#begin(this.#parser.takeHead())
@@ -174,9 +183,15 @@ export class Connection implements Peer {
     this.#settle()
   }
 
+  #onTurn(): void {
+    this.#isWaiting = false
+    this.#steps = 0
+    this.#advance()
+  }
+
   get #mayRead(): boolean {
     if (this.#isFinal && this.#upload === undefined) return false
-    if (this.#isEnded) return false
+    if (this.#isEnded || this.#isWaiting) return false
     if (this.#upload !== undefined) return this.#upload.body!.isWanted || this.#parser.isAtBodyEnd
     return this.#pending < this.#context.options.maxPipelined && !this.#output.isClogged
   }
@@ -185,7 +200,7 @@ export class Connection implements Peer {
   #settle(): void {
     if (this.#isEnded || this.socket.destroyed) return
     const mayRead = this.#mayRead
-    if (this.#hasClientEnded && (mayRead || this.#parser.held === 0)) {
+    if (this.#hasClientEnded && !this.#isWaiting && (mayRead || this.#parser.held === 0)) {
       this.#settleEnd()
       if (this.#isEnded || this.socket.destroyed) return
     }

@@ -1,6 +1,7 @@
 import type { Answers } from '../answers.ts'
 import type { TrustedProxies } from '../forwarded.ts'
 import type { ListenerOptions } from '../listener.ts'
+import type { Turns } from './turns.ts'
 import type { Wheel } from './wheel.ts'
 
 /** What the connections of one listener share. */
@@ -9,4 +10,5 @@ export interface EngineContext {
   readonly proxies: TrustedProxies
   readonly answers: Answers
   readonly wheel: Wheel
+  readonly turns: Turns
 }

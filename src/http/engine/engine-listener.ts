@@ -8,6 +8,7 @@ import type { Listener, ListenerAddress, ListenerOptions } from '../listener.ts'
 import { openPort, tlsOptions } from '../open-port.ts'
 import { Connection } from './connection.ts'
 import type { EngineContext } from './engine-context.ts'
+import { Turns } from './turns.ts'
 import { Wheel } from './wheel.ts'
 
 /** How late a timeout may be noticed. */
@@ -33,6 +34,7 @@ export class EngineListener implements Listener {
       proxies: new TrustedProxies(options.trustedProxies),
       answers: new Answers(options),
       wheel: new Wheel(TICK_MS),
+      turns: new Turns(),
     }
     this.#limits = new ConnectionLimits(options.maxConnections, options.maxAddressConnections)
     const { tls, headersTimeoutMs } = options

@@ -1,13 +1,14 @@
 import type { Socket } from 'node:net'
 import { FezzError } from '../../errors.ts'
-import { Deadline, type Wheel } from './wheel.ts'
+import type { EngineContext } from './engine-context.ts'
+import { Deadline } from './wheel.ts'
 
 /** Text beyond this goes to the socket before more is gathered. */
 const GATHERED_LENGTH = 65_536
 /** Bodies up to this size go out in one piece with their head. */
 export const JOINED_BYTES = 65_536
-/** Larger ones in pieces of this size, by which a client is seen to take something. */
-export const SLICE_BYTES = 262_144
+/** Larger ones in pieces of this size: by them a client is seen to take something, and others served. */
+export const SLICE_BYTES = 65_536
 
 /** Whose output it is. */
 export interface OutputUser {
@@ -23,8 +24,7 @@ export interface OutputUser {
  */
 export class Output {
   readonly #socket: Socket
-  readonly #wheel: Wheel
-  readonly #stallMs: number
+  readonly #context: EngineContext
   readonly #user: OutputUser
   #gathered = ''
   #isCorked = false
@@ -33,11 +33,9 @@ export class Output {
   #hears = false
   #ready: (() => void) | undefined
 
-  /** @param stallMs time in which the client must take something; 0: no bound */
-  constructor(socket: Socket, wheel: Wheel, stallMs: number, user: OutputUser) {
+  constructor(socket: Socket, context: EngineContext, user: OutputUser) {
     this.#socket = socket
-    this.#wheel = wheel
-    this.#stallMs = stallMs
+    this.#context = context
     this.#user = user
   }
 
@@ -92,10 +90,15 @@ export class Output {
     this.text('\r\n')
   }
 
-  /** Calls `ready` when the client has taken enough for more to be sent. For one at a time. */
-  onceReady(ready: () => void): void {
+  /** Whether to send no more now: it {@link isClogged}, or it is the turn of others. */
+  get mustWait(): boolean {
+    return this.isClogged || this.#context.turns.isOver
+  }
+
+  /** Calls `ready` when more may be sent, for whom {@link mustWait} has stopped. For one at a time. */
+  whenFree(ready: () => void): void {
     if (this.isClogged) this.#ready = ready
-    else ready()
+    else this.#context.turns.next(ready)
   }
 
   /** Hands what was gathered to the socket. */
@@ -109,21 +112,24 @@ export class Output {
 
   /** Lets go of its deadline. */
   close(): void {
-    if (this.#stalled !== undefined) this.#wheel.remove(this.#stalled)
+    if (this.#stalled !== undefined) this.#context.wheel.remove(this.#stalled)
     this.#ready = undefined
   }
 
   #slice(body: Uint8Array | string, from: number, done: () => void): void {
+    // It has waited, and its client may have left meanwhile.
+    if (this.#socket.destroyed) return
     let at = from
-    while (at < body.length && !this.#socket.destroyed) {
+    for (;;) {
       const end = at + SLICE_BYTES
       this.flush()
       if (typeof body === 'string') this.#socket.write(body.slice(at, end), 'latin1')
       else this.#socket.write(body.subarray(at, end))
       this.#watch()
       at = end
-      if (at < body.length && this.isClogged) {
-        this.onceReady(() => this.#slice(body, at, done))
+      if (at >= body.length) break
+      if (this.mustWait) {
+        this.whenFree(() => this.#slice(body, at, done))
         return
       }
     }
@@ -152,11 +158,12 @@ export class Output {
         this.#user.onDrain()
       })
     }
-    if (this.#stallMs === 0 || this.#socket.writableLength === 0) return
+    const stallMs = this.#context.options.responseStallTimeoutMs
+    if (stallMs === 0 || this.#socket.writableLength === 0) return
     this.#stalled ??= new Deadline(() => this.#check())
     if (this.#stalled.isSet) return
     this.#takenBytes = this.#taken
-    this.#wheel.set(this.#stalled, this.#stallMs)
+    this.#context.wheel.set(this.#stalled, stallMs)
   }
 
   #check(): void {

@@ -63,14 +63,14 @@ export class RequestParser {
   /** Of the first `error`. */
   error!: FezzError
   #head: RequestHead | undefined
-  #data: Buffer<ArrayBuffer> = EMPTY
+  #data: Buffer = EMPTY
   readonly #limits: ParserLimits
   /** Made with the first chunked body. */
   #chunkSize: ChunkSize | undefined
   /** Start and end of each known field's value, counted from `#start`; -1: not there. */
   readonly #known = new Int32Array(2 * KNOWN_COUNT)
   #state = START
-  #bytes: Buffer<ArrayBuffer> = EMPTY
+  #bytes: Buffer = EMPTY
   #at = 0
   /** Start of the head or the trailers in `#bytes`. */
   #start = 0
@@ -125,7 +125,7 @@ export class RequestParser {
   }
 
   /** Gives it the next bytes; they must not change any more. */
-  push(chunk: Buffer<ArrayBuffer>): void {
+  push(chunk: Buffer): void {
     const from = this.#isInHead ? this.#start : this.#at
     if (from === this.#bytes.length) {
       this.#bytes = chunk
@@ -145,7 +145,7 @@ export class RequestParser {
   }
 
   /** What a `data` event is about, a view of what was pushed; once. */
-  takeData(): Buffer<ArrayBuffer> {
+  takeData(): Buffer {
     const data = this.#data
     this.#data = EMPTY
     return data

@@ -32,7 +32,7 @@ export class RequestBody implements BodySource {
   readonly #maxBytes: number
   readonly #expectedBytes: number
   /** All of it, as long as nobody has read it. */
-  #whole: Buffer<ArrayBuffer> | undefined
+  #whole: Buffer | undefined
   #sink: Sink | undefined
   /** Whether its reader waits for a chunk. */
   #isPulled = false
@@ -88,7 +88,8 @@ export class RequestBody implements BodySource {
     const whole = this.#whole
     if (whole !== undefined) {
       this.#whole = undefined
-      return Promise.resolve(whole)
+      // What comes off the network is never in shared memory.
+      return Promise.resolve(whole as Buffer<ArrayBuffer>)
     }
     return new Promise((resolve, reject) => {
       const collector = new BodyCollector(this.#expectedBytes)
@@ -133,7 +134,7 @@ export class RequestBody implements BodySource {
   }
 
   /** It has arrived whole, before anybody could ask for it. */
-  preload(whole: Buffer<ArrayBuffer>): void {
+  preload(whole: Buffer): void {
     this.awaitsContinue = false
     this.#received = whole.length
     this.#whole = whole

@@ -49,7 +49,7 @@ export class ResponseStream {
         // In pieces, by which a client is seen to take something.
         for (let at = 0; at < value.byteLength; at += SLICE_BYTES) {
           this.#send(value.subarray(at, at + SLICE_BYTES))
-          if (output.isClogged) await this.#ready()
+          if (output.mustWait) await this.#ready()
           if (this.#isCancelled) return 'left'
         }
       }
@@ -90,7 +90,7 @@ export class ResponseStream {
   #ready(): Promise<void> {
     return new Promise(resolve => {
       this.#proceed = resolve
-      this.#output.onceReady(resolve)
+      this.#output.whenFree(resolve)
     })
   }
 }

@@ -35,9 +35,9 @@ export function readWithEngine(parts: readonly Buffer[]): EngineReading {
     for (;;) {
       const event = parser.next()
       if (event === 'more' || event === 'error') break
-      if (event === 'head') messages.push(new Open(parser.head))
+      if (event === 'head') messages.push(new Open(parser.takeHead()))
       const message = messages.at(-1)!
-      if (event === 'data') message.parts.push(parser.data)
+      if (event === 'data') message.parts.push(parser.takeData())
       if (event === 'end') message.isComplete = true
       if (!message.isComplete) continue
       end = pushed - parser.held
@@ -91,7 +91,7 @@ const CONTEXT = { options: { maxBodyBytes: Number.MAX_SAFE_INTEGER } } as Engine
 
 function refusalOf(head: RequestHead): ReadingError | undefined {
   try {
-    new Exchange(head, PEER).open(PEER, CONTEXT)
+    new Exchange(head, PEER).open(CONTEXT)
     return undefined
   } catch (error) {
     return error as ReadingError

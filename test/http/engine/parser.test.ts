@@ -182,7 +182,7 @@ describe('the connection behind a request', () => {
     const parser = new RequestParser(LIMITS)
     parser.push(Buffer.from(text, 'latin1'))
     expect(parser.next()).toBe('head')
-    return parser.head.wantsClose
+    return parser.takeHead().wantsClose
   }
 
   it.each([
@@ -468,7 +468,7 @@ describe('what is held', () => {
     parser.push(Buffer.from(`c${NEXT}`))
     expect(parser.holdsBody).toBe(true)
     expect(parser.next()).toBe('data')
-    expect(parser.data.toString()).toBe('abc')
+    expect(parser.takeData().toString()).toBe('abc')
     expect(parser.next()).toBe('end')
     expect(parser.takeRest().toString()).toBe(NEXT)
     expect([parser.held, parser.next()]).toEqual([0, 'more'])

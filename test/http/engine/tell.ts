@@ -36,14 +36,15 @@ export function tell(parts: readonly Buffer[], limits: ParserLimits): Told {
       if (event === 'error') return failed(parser, messages)
       const told = pushed - parser.held
       if (event === 'head') {
-        messages.push(messageOf(parser.head, told))
+        const head = parser.takeHead()
+        messages.push(messageOf(head, told))
         begun = told
-        const isHeld = parser.head.bodyBytes > 0 && parser.held >= parser.head.bodyBytes
+        const isHeld = head.bodyBytes > 0 && parser.held >= head.bodyBytes
         if (parser.holdsBody !== isHeld) throw new Error('holdsBody is wrong')
         continue
       }
       const message = messages.at(-1)!
-      const body = message.body + (event === 'data' ? parser.data.toString('latin1') : '')
+      const body = message.body + (event === 'data' ? parser.takeData().toString('latin1') : '')
       const end = event === 'end' ? told : undefined
       messages[messages.length - 1] = { ...message, body, end }
       if (message.bodyBytes >= 0 && told - begun !== body.length) throw new Error('held is wrong')
