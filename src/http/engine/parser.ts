@@ -3,6 +3,7 @@ import { FezzError, type FezzErrorCode } from '../../errors.ts'
 import { ChunkSize } from './chunk-size.ts'
 import { KNOWN, KNOWN_COUNT, knownField } from './known-field.ts'
 import { RequestHead } from './request-head.ts'
+import { SmallChunks } from './small-chunks.ts'
 import { COLON, CR, FIELD_VALUE, LF, SPACE, TAB, TARGET, TOKEN } from './syntax.ts'
 
 /** What {@link RequestParser.next} has found. */
@@ -67,6 +68,7 @@ export class RequestParser {
   readonly #limits: ParserLimits
   /** Made with the first chunked body. */
   #chunkSize: ChunkSize | undefined
+  #small: SmallChunks | undefined
   /** Start and end of each known field's value, counted from `#start`; -1: not there. */
   readonly #known = new Int32Array(2 * KNOWN_COUNT)
   #state = START
@@ -162,23 +164,27 @@ export class RequestParser {
           const line = this.#chunkSize!
           const state = line.scan(this.#bytes, this.#at)
           this.#at = line.at
-          if (state === 'more') return 'more'
+          if (state === 'more') return this.#more()
           if (state === 'extensions-too-large') {
             return this.#fail('PAYLOAD_TOO_LARGE', 'The chunk extensions are too large')
           }
           if (state === 'malformed') return this.#malformed('has a malformed chunk size')
           this.#rest = line.size
-          if (this.#rest > 0) this.#state = CHUNK
-          else this.#beginTrailers()
+          if (this.#rest > 0) {
+            this.#state = CHUNK
+            break
+          }
+          this.#beginTrailers()
+          if (this.#hasSmall) return this.#giveSmall()
           break
         }
         case CHUNK:
-          if (this.#rest > 0) return this.#takeData()
+          if (this.#rest > 0 && !this.#gather()) return this.#takeData()
           this.#state = CHUNK_CR
           break
         case CHUNK_CR:
         case CHUNK_LF: {
-          if (this.#at === this.#bytes.length) return 'more'
+          if (this.#at === this.#bytes.length) return this.#more()
           const isCr = this.#state === CHUNK_CR
           if (this.#bytes[this.#at++] !== (isCr ? CR : LF)) {
             return this.#malformed('has a chunk that is longer than its size')
@@ -200,6 +206,7 @@ export class RequestParser {
   }
 
   #takeData(): ParserEvent {
+    if (this.#hasSmall) return this.#giveSmall()
     const length = Math.min(this.#rest, this.#bytes.length - this.#at)
     if (length === 0) return 'more'
     const end = this.#at + length
@@ -210,7 +217,33 @@ export class RequestParser {
     return 'data'
   }
 
+  get #hasSmall(): boolean {
+    return this.#small !== undefined && !this.#small.isEmpty
+  }
+
+  /** Whether what is there of a chunk, all of it and more behind it, was put to other small ones. */
+  #gather(): boolean {
+    const length = this.#rest
+    if (length >= this.#bytes.length - this.#at) return false
+    if (!this.#small!.take(this.#bytes, this.#at, length)) return false
+    this.#at += length
+    this.#rest = 0
+    return true
+  }
+
+  #giveSmall(): ParserEvent {
+    this.#data = this.#small!.give()
+    this.#letGo()
+    return 'data'
+  }
+
+  /** Nothing more to read: what was gathered so far is told first. */
+  #more(): ParserEvent {
+    return this.#hasSmall ? this.#giveSmall() : 'more'
+  }
+
   #end(): ParserEvent {
+    this.#small?.clear()
     this.#state = START
     this.#start = this.#at
     return 'end'
@@ -460,6 +493,7 @@ export class RequestParser {
     } else {
       this.#state = CHUNK_SIZE
       this.#chunkSize ??= new ChunkSize()
+      this.#small ??= new SmallChunks()
       this.#chunkSize.reset()
     }
     return 'head'
@@ -516,7 +550,7 @@ export class RequestParser {
     this.#bytes = EMPTY
     this.#at = 0
     this.#start = 0
-    return 'error'
+    return this.#hasSmall ? this.#giveSmall() : 'error'
   }
 }
 
