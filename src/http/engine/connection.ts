@@ -4,30 +4,25 @@ import { cut } from '../cut.ts'
 import { plainAddress } from '../forwarded.ts'
 import type { Peer } from '../located-request.ts'
 import { IncomingRequest } from '../web/incoming-request.ts'
-import { adoptResponse, takeOutgoing } from '../web/outgoing.ts'
-import type { Outgoing } from '../web/response-state.ts'
+import { AnswerChain, type ChainOwner } from './answer-chain.ts'
 import type { EngineContext } from './engine-context.ts'
 import { Exchange } from './exchange.ts'
-import { JOINED_BYTES, Output } from './output.ts'
+import { Output } from './output.ts'
 import { RequestParser } from './parser.ts'
 import { ReceiveTimer } from './receive-timer.ts'
 import { DISCARD_BYTES } from './request-body.ts'
 import type { RequestHead } from './request-head.ts'
-import { declaredLength, framingOf, responseHead } from './response-head.ts'
-import { ResponseStream } from './response-stream.ts'
-
-const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n'
 
 /**
  * One connection: requests in, answers out in their order (RFC 9112, section 9). Requests are read as
  * long as there is room for them in the chain of those without an answer; each is served as soon as
  * its head is there. A body is read while somebody wants it; after it comes the next request.
  *
- * What ends it: an answer that is the last (`#isLast`), a refusal, the client's end, a timeout. Its
+ * What ends it: an answer that is the last ({@link isLast}), a refusal, the client's end, a timeout. Its
  * writing side is closed first, then what the client still sends is thrown away for a moment: closing
  * a socket with unread input resets it, and the client may lose the answer (section 9.6).
  */
-export class Connection implements Peer {
+export class Connection implements Peer, ChainOwner {
   readonly socket: Socket
   readonly scheme: 'http' | 'https'
   readonly address: string
@@ -37,17 +32,13 @@ export class Connection implements Peer {
   readonly #context: EngineContext
   readonly #parser: RequestParser
   readonly #output: Output
+  readonly #chain: AnswerChain
   readonly #timer: ReceiveTimer
   /** Why its first request is refused. */
   readonly #rejection: FezzError | undefined
-  /** Requests without a complete answer, oldest first. */
-  #first: Exchange | undefined
-  #last: Exchange | undefined
-  #pending = 0
   #served = 0
   /** The one whose body arrives. */
   #upload: Exchange | undefined
-  #stream: ResponseStream | undefined
   /** A whole message that follows the answers of all that is pending, and ends the connection. */
   #refusal: string | undefined
   #isAdvancing = false
@@ -74,6 +65,7 @@ export class Connection implements Peer {
     const { wheel, options } = context
     this.#parser = new RequestParser(options)
     this.#output = new Output(socket, context, this)
+    this.#chain = new AnswerChain(this.#output, context.answers, this)
     this.#timer = new ReceiveTimer(wheel, options, this)
     socket
       .on('data', (chunk: Buffer) => this.#onData(chunk))
@@ -87,7 +79,7 @@ export class Connection implements Peer {
 
   /** Nothing in flight, nothing arriving. */
   get isIdle(): boolean {
-    return this.#pending === 0 && this.#parser.held === 0 && !this.#parser.isMidMessage
+    return this.#chain.size === 0 && this.#parser.held === 0 && !this.#parser.isMidMessage
   }
 
   /** It ends with its next response, or after `lingerMs` without a request. */
@@ -135,6 +127,61 @@ export class Connection implements Peer {
     cut(this.socket)
   }
 
+  /** {@link AnswerChain} asks it. */
+  isLast(exchange: Exchange): boolean {
+    const isLast = exchange.isLast || this.#endsWith(exchange)
+    if (isLast) this.#isFinal = true
+    return isLast
+  }
+
+  #endsWith({ body, next }: Exchange): boolean {
+    if (body?.isBurden === true) return true
+    if (!this.#isLeaving && !this.#hasClientEnded) return false
+    // What was pipelined behind it was sent in good faith, and is answered first.
+    return next === undefined && this.#parser.held === 0
+  }
+
+  /** {@link AnswerChain} calls it when an answer is with the socket. */
+  onAnswered(exchange: Exchange): void {
+    if (exchange.isLast) this.#end()
+    else if (exchange === this.#upload) this.#leaveBody()
+  }
+
+  /** {@link AnswerChain} calls it when nothing is left to answer. */
+  onAllAnswered(): void {
+    if (this.#refusal === undefined || this.#isEnded) return
+    this.#output.text(this.#refusal)
+    this.#end()
+  }
+
+  /** {@link AnswerChain} calls it when it is the turn of an Upgrade. */
+  onUpgrade(exchange: Exchange): void {
+    const { socket } = this
+    this.#output.flush()
+    this.#isEnded = true
+    this.#timer.close()
+    this.#output.close()
+    socket.removeAllListeners('data').removeAllListeners('end').pause()
+    const rest = this.#parser.takeRest()
+    exchange.upgrade!(new IncomingRequest(exchange), socket, rest)
+    if (socket.listenerCount('data') > 0) socket.resume()
+  }
+
+  /** {@link AnswerChain} calls it when an answer has ended that took its time. */
+  onProgress(): void {
+    this.#advance()
+  }
+
+  /** {@link AnswerChain} calls it when a stream has failed. */
+  onBroken(exchange: Exchange, failure: unknown): void {
+    const { log } = this.#context.answers
+    log?.error({ err: failure }, 'response stream failed after its head was sent')
+    this.#isFinal = true
+    // Without a length and without chunks only a reset tells an end from an abort.
+    if (exchange.head.isHttp10) cut(this.socket)
+    else this.socket.destroySoon()
+  }
+
   /** Of a body: somebody wants more of it, or does not any more. */
   flow(): void {
     this.#leaveBody()
@@ -143,9 +190,7 @@ export class Connection implements Peer {
 
   /** Of a body: somebody wants it, and the client waits to be told so (RFC 9110, section 10.1.1). */
   sendContinue(exchange: Exchange): void {
-    if (exchange.isSending || exchange.isOver) return
-    if (exchange === this.#first) this.#output.text(CONTINUE)
-    else exchange.owesContinue = true
+    this.#chain.sendContinue(exchange)
   }
 
   #onData(chunk: Buffer): void {
@@ -193,7 +238,7 @@ export class Connection implements Peer {
     if (this.#isFinal && this.#upload === undefined) return false
     if (this.#isEnded || this.#isWaiting) return false
     if (this.#upload !== undefined) return this.#upload.body!.isWanted || this.#parser.isAtBodyEnd
-    return this.#pending < this.#context.options.maxPipelined && !this.#output.isClogged
+    return this.#chain.size < this.#context.options.maxPipelined && !this.#output.isClogged
   }
 
   /** Reads the socket only while there is use for it; waits for what is due. */
@@ -216,13 +261,14 @@ export class Connection implements Peer {
     const body = this.#upload?.body
     if (body !== undefined && body !== null) this.#timer.body(body, this.#upload!.isOver)
     else if (this.#parser.isMidMessage && mayRead) this.#timer.head(this.#served)
-    else if (this.#pending > 0 || this.#isFinal) this.#timer.rest()
+    else if (this.#chain.size > 0 || this.#isFinal) this.#timer.rest()
     else this.#timer.idle()
   }
 
   #begin(head: RequestHead): void {
     const exchange = new Exchange(head, this)
-    this.#append(exchange)
+    this.#served++
+    this.#chain.append(exchange)
     const { maxConnectionRequests } = this.#context.options
     const isFull = maxConnectionRequests > 0 && this.#served >= maxConnectionRequests
     exchange.isLast = isFull || head.wantsClose
@@ -237,26 +283,26 @@ export class Connection implements Peer {
     if (exchange.body !== null) this.#beginUpload(exchange)
     if (exchange.upgrade !== undefined) {
       this.#isFinal = true
-      this.#proceed()
+      this.#chain.proceed()
       return
     }
     let result: Response | Promise<Response>
     try {
       result = this.#context.answers.serve(exchange)
     } catch (error) {
-      this.#fail(exchange, error)
+      this.#chain.fail(exchange, error)
       return
     }
     if (result instanceof Promise) {
       result.then(
         response => this.#answerLater(exchange, response),
         error => {
-          this.#fail(exchange, error)
+          this.#chain.fail(exchange, error)
           this.#advance()
         },
       )
     } else {
-      this.#answer(exchange, result)
+      this.#chain.answer(exchange, result)
     }
   }
 
@@ -277,149 +323,9 @@ export class Connection implements Peer {
     body!.complete()
   }
 
-  #append(exchange: Exchange): void {
-    this.#served++
-    this.#pending++
-    if (this.#last === undefined) this.#first = exchange
-    else this.#last.next = exchange
-    this.#last = exchange
-  }
-
   #answerLater(exchange: Exchange, response: Response): void {
-    this.#answer(exchange, response)
+    this.#chain.answer(exchange, response)
     this.#advance()
-  }
-
-  #answer(exchange: Exchange, response: Response): void {
-    try {
-      const outgoing = takeOutgoing(adoptResponse(response))
-      if (exchange.isAnswered || this.socket.destroyed) {
-        cancel(outgoing.body)
-        return
-      }
-      exchange.isAnswered = true
-      exchange.outgoing = outgoing
-    } catch (error) {
-      this.#fail(exchange, error)
-      return
-    }
-    if (exchange === this.#first) this.#proceed()
-  }
-
-  /** The handler threw, which it must not, or returned what cannot be sent. */
-  #fail(exchange: Exchange, cause: unknown): void {
-    if (exchange.isAnswered) this.#context.answers.logFailure(exchange, cause)
-    else this.#answer(exchange, this.#context.answers.failed(exchange, cause))
-  }
-
-  /** Sends the answers whose turn it is. */
-  #proceed(): void {
-    for (let exchange = this.#first; exchange !== undefined; exchange = this.#first) {
-      if (exchange.isSending) return
-      if (exchange.upgrade !== undefined) {
-        this.#handOver(exchange)
-        return
-      }
-      if (exchange.outgoing === undefined) {
-        if (exchange.owesContinue) this.#output.text(CONTINUE)
-        exchange.owesContinue = false
-        return
-      }
-      this.#send(exchange)
-    }
-    if (this.#refusal === undefined || this.#isEnded) return
-    this.#output.text(this.#refusal)
-    this.#end()
-  }
-
-  #send(exchange: Exchange): void {
-    const { outgoing, head } = exchange
-    const { body } = outgoing!
-    const isHead = exchange.method === 'HEAD'
-    if (this.#isLast(exchange)) {
-      exchange.isLast = true
-      this.#isFinal = true
-    }
-    const framing = framingOf(outgoing!, head.isHttp10)
-    const text = responseHead(outgoing!, isHead, framing, exchange.isLast)
-    exchange.outgoing = undefined
-    if (body === null || isHead) {
-      this.#output.text(text)
-      cancel(body)
-    } else if (typeof body === 'string' && body.length <= JOINED_BYTES && isAscii(outgoing!)) {
-      this.#output.text(text + body)
-    } else if (body instanceof ReadableStream) {
-      exchange.isSending = true
-      this.#stream = new ResponseStream(
-        body,
-        this.#output,
-        framing,
-        declaredLength(outgoing!.headers),
-      )
-      void this.#sendStream(exchange, this.#stream, text)
-      return
-    } else {
-      const bytes = typeof body === 'string' && !isAscii(outgoing!) ? Buffer.from(body) : body
-      exchange.isSending = true
-      this.#output.message(text, bytes, () => {
-        exchange.isSending = false
-        this.#finish(exchange)
-        this.#proceedLater()
-      })
-      return
-    }
-    this.#finish(exchange)
-  }
-
-  /** Not from below {@link #proceed}, whose loop goes on by itself. */
-  #proceedLater(): void {
-    if (this.#isAdvancing) return
-    this.#proceed()
-    this.#advance()
-  }
-
-  async #sendStream(exchange: Exchange, stream: ResponseStream, head: string): Promise<void> {
-    const outcome = await stream.send(head)
-    this.#stream = undefined
-    exchange.isSending = false
-    if (outcome === 'left') return
-    if (outcome === 'complete') {
-      this.#finish(exchange)
-      this.#proceed()
-      this.#advance()
-      return
-    }
-    const { failure } = outcome
-    this.#context.answers.log?.error(
-      { err: failure },
-      'response stream failed after its head was sent',
-    )
-    this.#isFinal = true
-    // Without a length and without chunks only a reset tells an end from an abort.
-    if (exchange.head.isHttp10) cut(this.socket)
-    else this.socket.destroySoon()
-  }
-
-  /** Whether the connection is to end with its answer. */
-  #isLast(exchange: Exchange): boolean {
-    if (exchange.isLast) return true
-    const { body } = exchange
-    if (body?.isBurden === true) return true
-    if (!this.#isLeaving && !this.#hasClientEnded) return false
-    // What was pipelined behind it was sent in good faith, and is answered first.
-    return exchange.next === undefined && this.#parser.held === 0
-  }
-
-  /** Its answer is with the socket. */
-  #finish(exchange: Exchange): void {
-    exchange.isOver = true
-    this.#first = exchange.next
-    // A function may keep its request for long, and must not keep those behind it.
-    exchange.next = undefined
-    if (this.#first === undefined) this.#last = undefined
-    this.#pending--
-    if (exchange.isLast) this.#end()
-    else if (exchange === this.#upload) this.#leaveBody()
   }
 
   /** Once its request is answered, gets what nobody reads of a body out of the next one's way. */
@@ -430,22 +336,10 @@ export class Connection implements Peer {
     else body.discard()
   }
 
-  #handOver(exchange: Exchange): void {
-    const { socket } = this
-    this.#output.flush()
-    this.#isEnded = true
-    this.#timer.close()
-    this.#output.close()
-    socket.removeAllListeners('data').removeAllListeners('end').pause()
-    const rest = this.#parser.takeRest()
-    exchange.upgrade!(new IncomingRequest(exchange), socket, rest)
-    if (socket.listenerCount('data') > 0) socket.resume()
-  }
-
   #refuseExchange(exchange: Exchange, error: FezzError): void {
     exchange.isLast = true
     this.#isFinal = true
-    this.#answer(exchange, this.#context.answers.refusal(error, exchange.requestId))
+    this.#chain.answer(exchange, this.#context.answers.refusal(error, exchange.requestId))
   }
 
   /** Nothing that comes from now on can be understood, or it does not come in time. */
@@ -456,7 +350,7 @@ export class Connection implements Peer {
     this.#upload = undefined
     if (exchange === undefined) {
       this.#refusal = answers.refusalMessage(error)
-      this.#proceed()
+      this.#chain.proceed()
       return
     }
     exchange.body?.fail(new FezzError('CLIENT_CLOSED', 'The request is broken', { cause: error }))
@@ -469,7 +363,7 @@ export class Connection implements Peer {
     }
     exchange.isLast = true
     if (exchange.isAnswered) answers.reject(error, exchange.requestId)
-    else this.#answer(exchange, answers.refusal(error, exchange.requestId))
+    else this.#chain.answer(exchange, answers.refusal(error, exchange.requestId))
     exchange.abort()
   }
 
@@ -477,13 +371,11 @@ export class Connection implements Peer {
   #onEnd(): void {
     this.#hasClientEnded = true
     if (this.#isEnded) return
-    if (this.#stream !== undefined && this.#upload === undefined) {
+    if (this.#chain.isStreaming && this.#upload === undefined) {
       this.socket.destroy()
       return
     }
-    for (let exchange = this.#first; exchange !== undefined; exchange = exchange.next) {
-      exchange.abort()
-    }
+    this.#chain.abort()
     this.#advance()
   }
 
@@ -497,7 +389,7 @@ export class Connection implements Peer {
       this.socket.destroy()
     } else if (exchange !== undefined || (this.#parser.isMidMessage && !this.#isFinal)) {
       this.#refuse(new FezzError('BAD_REQUEST', 'The request ended before it was complete'))
-    } else if (this.#pending === 0) {
+    } else if (this.#chain.size === 0) {
       this.#end()
     }
   }
@@ -523,21 +415,8 @@ export class Connection implements Peer {
     this.#upload?.body?.fail(
       new FezzError('CLIENT_CLOSED', 'The client left before its request was complete'),
     )
-    this.#stream?.cancel()
-    for (let exchange = this.#first; exchange !== undefined; exchange = exchange.next) {
-      if (exchange.outgoing !== undefined) cancel(exchange.outgoing.body)
-      exchange.abort()
-    }
+    this.#chain.close()
   }
-}
-
-/** Of a body that is text. */
-function isAscii({ body, headers }: Outgoing): boolean {
-  return declaredLength(headers) === String((body as string).length)
-}
-
-function cancel(body: unknown): void {
-  if (body instanceof ReadableStream) body.cancel().catch(() => {})
 }
 
 function ignore(): void {}

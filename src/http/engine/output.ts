@@ -51,28 +51,30 @@ export class Output {
   }
 
   /**
-   * Sends `head`, then `body`, which must not change any more.
+   * Sends `head` and a `body` of up to {@link JOINED_BYTES} in one piece.
    *
    * @param body text has one character per byte
-   * @param done called when the last piece is with the socket, perhaps at once
    */
-  message(head: string, body: Uint8Array | string, done: () => void): void {
-    if (body.length > JOINED_BYTES) {
-      this.text(head)
-      this.#cork()
-      this.#slice(body, 0, done)
-      return
-    }
+  message(head: string, body: string | Uint8Array): void {
     if (typeof body === 'string') {
       this.text(head + body)
-      done()
       return
     }
     const joined = Buffer.allocUnsafe(head.length + body.byteLength)
     joined.write(head, 0, 'latin1')
     joined.set(body, head.length)
     this.bytes(joined)
-    done()
+  }
+
+  /**
+   * Sends `head`, then a larger `body`, which must not change any more, as the client takes it.
+   *
+   * @param done called when the last piece is with the socket, perhaps at once
+   */
+  largeMessage(head: string, body: string | Uint8Array, done: () => void): void {
+    this.text(head)
+    this.#cork()
+    this.#slice(body, 0, done)
   }
 
   /** Sends `bytes` behind what was gathered. */
