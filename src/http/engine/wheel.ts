@@ -10,6 +10,8 @@ export class Deadline {
   dueTick = NEVER
   /** Tick at which the wheel looks at it; none: it is in no slot. */
   slotTick = NEVER
+  /** Tick at which it was set. */
+  setTick = 0
   previous: Deadline | undefined
   next: Deadline | undefined
   /** Called when it is due; it is not set any more by then. */
@@ -27,8 +29,8 @@ export class Deadline {
 /**
  * Coarse deadlines of very many things with one timer (a hashed wheel: Varghese and Lauck, 1987). To
  * set, move or clear one is a few writes and no look at the clock: one that is moved away stays where
- * it is until the wheel comes by. Up to two ticks late, and early only by as much as the event loop
- * is late when it is set. The timer keeps no process alive and runs only while something is set.
+ * it is until the wheel comes by. Never early, up to two ticks late, unless the event loop itself is
+ * late. The timer keeps no process alive and runs only while something is set.
  */
 export class Wheel {
   readonly #clock: Clock
@@ -56,6 +58,7 @@ export class Wheel {
     // One more, since the current tick has partly gone by.
     const dueTick = this.#tick + Math.ceil(delayMs / this.#tickMs) + 1
     deadline.dueTick = dueTick
+    deadline.setTick = this.#tick
     if (deadline.slotTick <= dueTick) return
     if (deadline.slotTick !== NEVER) this.#unlink(deadline)
     this.#link(deadline)
@@ -93,12 +96,27 @@ export class Wheel {
 
   #turn(): void {
     const now = Math.floor((this.#clock.now() - this.#startedMs) / this.#tickMs)
+    const lateTicks = now - this.#tick - 1
+    if (lateTicks > 0) this.#postpone(lateTicks)
     // After a long pause each slot needs one look only.
     const from = Math.max(this.#tick + 1, now - SLOTS + 1)
     this.#tick = now
     for (let tick = from; tick <= now; tick++) this.#visit(tick & (SLOTS - 1))
     this.#timer = undefined
     if (this.#count > 0) this.#arm()
+  }
+
+  /**
+   * What was set since the last turn may have been set at the end of it, when time had gone by that
+   * the wheel knows of only now.
+   */
+  #postpone(ticks: number): void {
+    for (let deadline of this.#slots) {
+      for (; deadline !== undefined; deadline = deadline.next) {
+        const isRecent = deadline.setTick === this.#tick && deadline.isSet
+        if (isRecent) deadline.dueTick += ticks
+      }
+    }
   }
 
   #visit(slot: number): void {

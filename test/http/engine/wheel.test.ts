@@ -135,10 +135,25 @@ describe('Wheel', () => {
     expect(expired.has('b')).toBe(true)
   })
 
-  it('after a turn that took long has forgotten none, and is early by no more than that', async () => {
+  it('is not early for what is set at the end of a turn that took long', async () => {
+    wheel.set(deadline('other'), 60_000)
+    await clock.advance(100)
+    // As after five seconds of somebody's work: no timer has fired in them.
+    const stalled = clock.stall(5_000)
+    wheel.set(deadline('late'), 1_000)
+    await stalled
+    await clock.advance(900)
+    expect(expired.has('late')).toBe(false)
+    await clock.advance(200)
+    expect(expired.has('late')).toBe(true)
+  })
+
+  it('after a turn that took long has forgotten none', async () => {
     const delays = [0, 50, 100, 1_000, TURN_MS, 3 * TURN_MS, 7 * TURN_MS]
     for (const delayMs of delays) wheel.set(deadline(`before ${delayMs}`), delayMs)
     const stallMs = 2 * TURN_MS + 20
+    // What was set in its own tick cannot be told from what is set at the end of the turn.
+    await clock.advance(TICK_MS)
     const stalled = clock.stall(stallMs)
     // In that turn, whose time the wheel does not know.
     wheel.set(deadline('meanwhile'), 3 * TURN_MS)
