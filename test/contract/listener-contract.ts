@@ -354,6 +354,20 @@ export function describeListener(name: string, make: MakeListener): void {
         await new Promise(resolve => signal.addEventListener('abort', resolve))
       })
 
+      it('aborts the request when the client leaves with its body unread', async () => {
+        const called = Promise.withResolvers<AbortSignal>()
+        const { port } = await start(request => {
+          called.resolve(request.signal)
+          return new Promise(() => {})
+        })
+        const client = await connect(port)
+        client.send(post('Content-Length: 10000\r\n'))
+        const signal = await called.promise
+        client.send('x'.repeat(9_999))
+        client.socket.end()
+        await new Promise(resolve => signal.addEventListener('abort', resolve))
+      })
+
       it('does not abort a request whose response was sent', async () => {
         let signal: AbortSignal | undefined
         const { port } = await start(request => {

@@ -13,6 +13,9 @@ import { ReceiveTimer } from './receive-timer.ts'
 import { DISCARD_BYTES } from './request-body.ts'
 import type { RequestHead } from './request-head.ts'
 
+/** What is read of requests and bodies that have to wait. */
+const AHEAD_BYTES = 65_536
+
 /**
  * One connection: requests in, answers out in their order (RFC 9112, section 9). Requests are read as
  * long as there is room for them in the chain of those without an answer; each is served as soon as
@@ -249,8 +252,8 @@ export class Connection implements Peer, ChainOwner {
       this.#settleEnd()
       if (this.#isEnded || this.socket.destroyed) return
     }
-    // With nothing held it reads on: how else would it see the client leave?
-    const isFull = !mayRead && this.#parser.held > 0
+    // It reads some more than there is use for: how else would it see the client leave?
+    const isFull = !mayRead && this.#parser.held > (this.#isWaiting ? 0 : AHEAD_BYTES)
     if (isFull !== this.#isPaused) {
       this.#isPaused = isFull
       if (isFull) this.socket.pause()
