@@ -63,7 +63,8 @@ export class AnswerChain {
 
   /** The client waits to be told to send the body: it is, once the answers before are sent. */
   sendContinue(exchange: Exchange): void {
-    if (exchange.isSending || exchange.isOver) return
+    // Between an answer made of this very body and its head there is still time to say so.
+    if (exchange.isOver || (exchange.isSending && this.#stream?.isBegun !== false)) return
     if (exchange === this.#first) this.#output.text(CONTINUE)
     else exchange.owesContinue = true
   }

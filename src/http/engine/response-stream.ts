@@ -11,6 +11,7 @@ export class ResponseStream {
   readonly #framing: Framing
   #rest: number
   #isCancelled = false
+  #isBegun = false
   #proceed: (() => void) | undefined
 
   /** @param length its bytes, where `framing` is `length` */
@@ -26,13 +27,17 @@ export class ResponseStream {
     this.#rest = length === undefined ? Number.POSITIVE_INFINITY : Number(length)
   }
 
+  /** Whether its head is out, or about to be. */
+  get isBegun(): boolean {
+    return this.#isBegun
+  }
+
   /** Sends all of it behind `head`. Never rejects. */
   async send(head: string): Promise<StreamOutcome> {
     const output = this.#output
-    let isBegun = false
     const begin = (): void => {
-      if (!isBegun) output.text(head)
-      isBegun = true
+      if (!this.#isBegun) output.text(head)
+      this.#isBegun = true
     }
     // By itself only if the first chunk takes longer than this turn.
     const immediate = setImmediate(() => {
