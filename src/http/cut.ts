@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net'
-import { TLSSocket } from 'node:tls'
 
 /**
  * Ends a connection so that its client knows that something is missing, and what the client has not
@@ -7,6 +6,6 @@ import { TLSSocket } from 'node:tls'
  */
 export function cut(socket: Socket): void {
   // Node throws for whatever is not TCP alone.
-  if (socket instanceof TLSSocket || socket.remoteAddress === undefined) socket.destroy()
+  if ('encrypted' in socket || socket.remoteAddress === undefined) socket.destroy()
   else socket.resetAndDestroy()
 }
