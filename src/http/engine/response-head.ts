@@ -1,10 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import { frameEmptyBody } from '../framing.ts'
 import type { Outgoing } from '../web/response-state.ts'
-
-const statusLines = new Map<number, string>()
-let dateSecond = 0
-let dateLine = ''
+import { fieldLine } from './field-lines.ts'
 
 /** How the end of a response's body is told (RFC 9112, section 6.3). */
 export type Framing = 'length' | 'chunked' | 'close'
@@ -37,11 +34,13 @@ export function responseHead(
   const { status, statusText, headers } = outgoing
   if (outgoing.body === null) frameEmptyBody(status, headers, isHead)
   let head = statusLine(status, statusText)
-  for (let at = 0; at < headers.length; at += 2) head += `${headers[at]}: ${headers[at + 1]}\r\n`
+  for (let at = 0; at < headers.length; at += 2) head += fieldLine(headers[at]!, headers[at + 1]!)
   if (framing === 'chunked') head += 'transfer-encoding: chunked\r\n'
   if (isLast) head += 'connection: close\r\n'
-  return `${head}${dateField()}\r\n`
+  return head + (ending ?? endingNow())
 }
+
+const statusLines = new Map<number, string>()
 
 function statusLine(status: number, statusText: string): string {
   if (statusText !== '') return `HTTP/1.1 ${status} ${statusText}\r\n`
@@ -54,13 +53,17 @@ function statusLine(status: number, statusText: string): string {
   return line
 }
 
-/** RFC 9110, section 6.6.1; made once a second. */
-function dateField(): string {
-  const now = Date.now()
-  const second = Math.floor(now / 1_000)
-  if (second !== dateSecond) {
-    dateSecond = second
-    dateLine = `date: ${new Date(now).toUTCString()}\r\n`
-  }
-  return dateLine
+/** `Date` (RFC 9110, section 6.6.1) and the empty line, as long as the second lasts. */
+let ending: string | undefined
+
+function endingNow(): string {
+  const now = new Date()
+  ending = `date: ${now.toUTCString()}\r\n\r\n`
+  // Once a second and not with each answer: a look at the clock is not for nothing.
+  setTimeout(forgetEnding, 1_000 - now.getMilliseconds()).unref()
+  return ending
+}
+
+function forgetEnding(): void {
+  ending = undefined
 }
