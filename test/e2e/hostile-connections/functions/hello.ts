@@ -1,0 +1,2 @@
+/** Answers at once, and reads no body. */
+export default (): Response => new Response('hello')
