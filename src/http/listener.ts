@@ -41,6 +41,8 @@ export interface Listener extends AsyncDisposable {
 /** The implementations. */
 export const LISTENER_KINDS = ['engine', 'node'] as const
 
+export type ListenerKind = (typeof LISTENER_KINDS)[number]
+
 /** Over what time the rate of a request body is measured, in milliseconds. */
 export const BODY_RATE_WINDOW_MS = 5_000
 

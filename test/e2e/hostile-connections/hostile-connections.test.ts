@@ -1,10 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { LISTENER_KINDS } from '../../../src/http/listener.ts'
 import { AttackedHost, type Memory } from './attacked-host.ts'
-import { FLOOD_ATTACKS } from './flood-attacks.ts'
-import { LEAVING_ATTACKS } from './leaving-attacks.ts'
+import { ATTACKED_LISTENERS, ATTACKS } from './extent.ts'
 import { NormalClients } from './normal-clients.ts'
-import { SLOW_ATTACKS } from './slow-attacks.ts'
 import { type Trial, tryAttack } from './trial.ts'
 import { trialReport } from './trial-report.ts'
 
@@ -18,7 +15,7 @@ const KEPT_BYTES = 16 * 2 ** 20
 /** And what the allocator does not give back: pages with a few small blocks left in them. */
 const KEPT_RESIDENT_BYTES = 400 * 2 ** 20
 
-describe.each(LISTENER_KINDS)('100 hostile connections to the %s listener', listener => {
+describe.each(ATTACKED_LISTENERS)('100 hostile connections to the %s listener', listener => {
   const trials: Trial[] = []
   let host: AttackedHost
   let clients: NormalClients
@@ -39,7 +36,7 @@ describe.each(LISTENER_KINDS)('100 hostile connections to the %s listener', list
     console.info(trialReport(listener, trials))
   })
 
-  for (const attack of [...SLOW_ATTACKS, ...FLOOD_ATTACKS, ...LEAVING_ATTACKS]) {
+  for (const attack of ATTACKS) {
     const unheld = listener === 'node' ? attack.unheldByNode : undefined
     const title = unheld === undefined ? attack.name : `${attack.name}: not held, ${unheld}`
     it.skipIf(unheld !== undefined)(

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { LISTENER_KINDS } from '../../../src/http/listener.ts'
 import { AttackedHost } from './attacked-host.ts'
 import { type Attack, get } from './attacks.ts'
+import { ATTACKED_LISTENERS } from './extent.ts'
 import { NormalClients } from './normal-clients.ts'
 import { type Trial, tryAttack } from './trial.ts'
 import { trialReport } from './trial-report.ts'
@@ -19,7 +19,7 @@ const KEPT: Attack = {
   counted: 'OVERLOADED',
 }
 
-describe.each(LISTENER_KINDS)('more connections than the %s listener takes', listener => {
+describe.each(ATTACKED_LISTENERS)('more connections than the %s listener takes', listener => {
   it.each([
     ['in all', 'FEZZ_MAX_CONNECTIONS'],
     ['from one address', 'FEZZ_MAX_ADDRESS_CONNECTIONS'],
