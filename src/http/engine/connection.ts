@@ -16,8 +16,8 @@ import type { RequestHead } from './request-head.ts'
 /** What is read of requests and bodies that have to wait. */
 const AHEAD_BYTES = 65_536
 
-/** Requests before it looks whether it is the turn of others; a part of a body counts as so many. */
-const STEPS = 8
+/** What a part of a body counts as, in requests: see {@link Turns}. */
+const PART_STEPS = 8
 /**
  * One connection: requests in, answers out in their order (RFC 9112, section 9). Requests are read as
  * long as there is room for them in the chain of those without an answer; each is served as soon as
@@ -47,7 +47,7 @@ export class Connection implements Peer, ChainOwner {
   /** A whole message that follows the answers of all that is pending, and ends the connection. */
   #refusal: string | undefined
   #isAdvancing = false
-  /** What it has done since it last looked whether it is the turn of others. */
+  /** What it has done last of what has arrived: its first piece waits for nobody. */
   #steps = 0
   #isWaiting = false
   #isPaused = false
@@ -216,14 +216,15 @@ export class Connection implements Peer, ChainOwner {
     if (this.#isAdvancing || this.socket.destroyed) return
     this.#isAdvancing = true
     while (this.#mayRead) {
-      if (this.#steps >= STEPS && this.#parser.held > 0 && this.#isTurnOver) {
+      const hasMore = this.#steps > 0 && this.#parser.held > 0
+      if (hasMore && this.#context.turns.isOverAfter(this.#steps)) {
         this.#isWaiting = true
         this.#context.turns.next(() => this.#onTurn())
         break
       }
       const event = this.#parser.next()
       if (event === 'more') break
-      this.#steps += event === 'data' ? STEPS : 1
+      this.#steps = event === 'data' ? PART_STEPS : 1
       if (event === 'head') this.#begin(this.#parser.takeHead())
       else if (event === 'data') this.#upload?.body?.receive(this.#parser.takeData())
       else if (event === 'end') this.#endUpload()
@@ -238,11 +239,6 @@ export class Connection implements Peer, ChainOwner {
     this.#isWaiting = false
     this.#steps = 0
     this.#advance()
-  }
-
-  get #isTurnOver(): boolean {
-    this.#steps = 0
-    return this.#context.turns.isOver
   }
 
   get #mayRead(): boolean {

@@ -1,3 +1,6 @@
+/** Steps, of all connections, between two looks at the clock. */
+const STEPS = 8
+
 /** Work of one turn for those that have much of it; what else is to be done waits no longer. */
 const SHARE_MS = 2
 
@@ -9,14 +12,26 @@ const SHARE_MS = 2
 export class Turns {
   #waiting: (() => void)[] = []
   #isRunning = false
+  #isUsedUp = false
   #endsMs = 0
+  #steps = 0
 
   /** Whether the share of this turn is used up. Asked before each piece of work but the first. */
   get isOver(): boolean {
+    if (this.#isUsedUp) return true
     const nowMs = performance.now()
-    if (this.#isRunning) return nowMs >= this.#endsMs
-    this.#begin(nowMs)
-    return false
+    if (!this.#isRunning) this.#begin(nowMs)
+    this.#isUsedUp = nowMs >= this.#endsMs
+    return this.#isUsedUp
+  }
+
+  /** {@link isOver}, after `steps` of small work: it is looked up every few of them. */
+  isOverAfter(steps: number): boolean {
+    if (this.#isUsedUp) return true
+    this.#steps += steps
+    if (this.#steps < STEPS) return false
+    this.#steps = 0
+    return this.isOver
   }
 
   /** Calls `goOn` in a later turn. */
@@ -34,6 +49,7 @@ export class Turns {
   #turn(): void {
     const waiting = this.#waiting
     this.#isRunning = false
+    this.#isUsedUp = false
     if (waiting.length === 0) return
     this.#begin(performance.now())
     this.#waiting = []
