@@ -12,7 +12,7 @@ import { type ContainerPlan, planContainer } from './container-plan.ts'
 import { containerSettings } from './container-settings.ts'
 import { Engine } from './engine.ts'
 import { type EngineAddress, findEngine } from './engine-address.ts'
-import { engineMessage, isMissing } from './engine-error.ts'
+import { engineMessage, isMissing, isPortTaken } from './engine-error.ts'
 import { FunctionContainer } from './function-container.ts'
 import { Images } from './images.ts'
 import { labelsOf, removeOrphans } from './labels.ts'
@@ -50,6 +50,9 @@ export interface ContainerExecutorOptions {
 const STARTS = 8
 /** For the engine to remove all containers, after they have ended. */
 const CLOSE_MS = 30_000
+/** How often a new container may find its port taken by another program. */
+const PORT_TRIES = 3
+
 /** The wait before the engine is asked again to remove what it did not remove. */
 const REMOVE_AGAIN = { firstMs: 500, maxMs: 60_000 } as const
 /** How engines say that they have no init of their own to put into a container. */
@@ -187,7 +190,7 @@ export class ContainerExecutor implements Executor {
     await this.#open()
     this.#refuseIfClosed()
     const shelf = this.#shelfOf(deployment)
-    for (;;) {
+    for (let madeAnew = 0; ; ) {
       const sleeper = await shelf.take()
       const container = sleeper ?? (await this.#create(deployment, plan))
       const awakening = this.#awakening(deployment, plan, container)
@@ -198,7 +201,10 @@ export class ContainerExecutor implements Executor {
         await this.#discard(container)
         // One that slept may have lost what it needs, such as its port, or have left itself something
         // in the way, such as a file with its pid: a new one has neither.
-        if (sleeper === undefined || isOver(error)) throw error
+        if (isOver(error)) throw error
+        // The engine chooses a port when a container is made, and takes it when it starts.
+        const isUnlucky = isPortTaken(error) && madeAnew++ < PORT_TRIES
+        if (sleeper === undefined && !isUnlucky) throw error
         const functionId = deployment.manifest.id
         this.#options.log.warn(
           { functionId, err: error },

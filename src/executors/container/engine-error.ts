@@ -23,6 +23,11 @@ export function isMissing(error: unknown): boolean {
   return statusOf(error) === 404
 }
 
+/** Whether a container could not start since another program has the port that it was given. */
+export function isPortTaken(error: unknown): boolean {
+  return /address already in use|port is already allocated/i.test(String(error))
+}
+
 /** What the engine itself says. */
 export function engineMessage(error: unknown): string {
   const { json, message } = (error ?? {}) as {
