@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { FezzError } from '../../errors.ts'
+import { DISCARD_BYTES, requestOver } from '../body-sink.ts'
 import { cut } from '../cut.ts'
 import { plainAddress } from '../forwarded.ts'
 import type { Peer } from '../located-request.ts'
@@ -10,7 +11,6 @@ import { Exchange } from './exchange.ts'
 import { Output } from './output.ts'
 import { RequestParser } from './parser.ts'
 import { ReceiveTimer } from './receive-timer.ts'
-import { DISCARD_BYTES } from './request-body.ts'
 import type { RequestHead } from './request-head.ts'
 
 /** What is read of requests and bodies that have to wait. */
@@ -406,9 +406,7 @@ export class Connection implements Peer, ChainOwner {
     this.#isEnded = true
     this.#isFinal = true
     this.#output.flush()
-    this.#upload?.body?.fail(
-      new FezzError('CLIENT_CLOSED', 'The request is over, its body cannot be read'),
-    )
+    this.#upload?.body?.fail(requestOver())
     this.#upload = undefined
     this.#timer.rest()
     this.socket.resume()

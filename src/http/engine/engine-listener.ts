@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Answers } from '../answers.ts'
 import { ConnectionLimits } from '../connection-limits.ts'
+import { drainPort } from '../drain-port.ts'
 import { plainAddress, TrustedProxies } from '../forwarded.ts'
 import { Handshakes } from '../handshakes.ts'
 import type { Listener, ListenerAddress, ListenerOptions } from '../listener.ts'
@@ -74,22 +74,8 @@ export class EngineListener implements Listener {
   }
 
   async #drain(lingerMs: number): Promise<void> {
-    this.#leave(lingerMs)
-    await new Promise<void>(resolve => {
-      const timer = setTimeout(resolve, this.#server.listening ? lingerMs : 0)
-      this.#server.once('close', () => {
-        clearTimeout(timer)
-        resolve()
-      })
-    })
-    // After a turn that took long, timers come before the connections that have waited meanwhile:
-    // closing the port now would reset them, and with them requests that may not be sent twice.
-    await nextTurn()
-    const stopped = this.#stop()
-    // Those that came meanwhile leave only now. Sent away earlier, clients that know no better come
-    // back at once, and the port closes on whoever is in the kernel's queue at that moment.
-    this.#leave(lingerMs)
-    await stopped
+    const leave = (): void => this.#leave(lingerMs)
+    await drainPort(this.#server, lingerMs, leave, () => this.#stop())
     this.#context.wheel.close()
   }
 

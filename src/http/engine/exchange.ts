@@ -1,10 +1,11 @@
 import { FezzError } from '../../errors.ts'
 import { unserved } from '../answers.ts'
+import { tooLarge } from '../body-sink.ts'
 import type { ListenerOptions, UpgradeHandler } from '../listener.ts'
 import { LocatedRequest, type Peer } from '../located-request.ts'
 import type { Outgoing } from '../web/response-state.ts'
 import type { EngineContext } from './engine-context.ts'
-import { type BodyFlow, RequestBody, tooLarge } from './request-body.ts'
+import { type BodyFlow, RequestBody } from './request-body.ts'
 import type { RequestHead } from './request-head.ts'
 
 /** What an {@link Exchange} needs of its connection. */

@@ -1,10 +1,8 @@
-import { FezzError } from '../../errors.ts'
+import type { FezzError } from '../../errors.ts'
+import { type BodySink, DISCARD_BYTES, requestOver, tooLarge } from '../body-sink.ts'
 import { rememberLength } from '../web/body-length.ts'
 import type { BodySource } from '../web/source.ts'
 import { BodyCollector } from './body-collector.ts'
-
-/** What is thrown away of a body that nobody reads, so that the connection can be kept. */
-export const DISCARD_BYTES = 1_048_576
 
 /** What is held of a body whose request is answered and whose reader takes its time. */
 const HELD_BYTES = 131_072
@@ -17,12 +15,6 @@ export interface BodyFlow {
   sendContinue(): void
 }
 
-interface Sink {
-  chunk(chunk: Buffer): void
-  end(): void
-  fail(error: FezzError): void
-}
-
 /**
  * The body of one request. The connection puts in what arrives while it {@link isWanted}; what had
  * arrived with the head is there from the start and needs neither waiting nor a stream.
@@ -33,7 +25,7 @@ export class RequestBody implements BodySource {
   readonly #expectedBytes: number
   /** All of it, as long as nobody has read it. */
   #whole: Buffer | undefined
-  #sink: Sink | undefined
+  #sink: BodySink | undefined
   /** Whether its reader waits for a chunk. */
   #isPulled = false
   /** What came before its reader asked for it, and how much that is. */
@@ -105,7 +97,7 @@ export class RequestBody implements BodySource {
   stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
     let source: ReadableByteStreamController
     let isAttached = false
-    const sink: Sink = {
+    const sink: BodySink = {
       chunk: chunk => {
         // Before enqueue, which may pull at once.
         this.#isPulled = false
@@ -185,12 +177,12 @@ export class RequestBody implements BodySource {
   takeAway(): void {
     const sink = this.#letGo()
     this.discard()
-    sink?.fail(over())
+    sink?.fail(requestOver())
   }
 
-  #attach(sink: Sink): boolean {
+  #attach(sink: BodySink): boolean {
     if (this.#error !== undefined || this.#isDiscarded) {
-      sink.fail(this.#error ?? over())
+      sink.fail(this.#error ?? requestOver())
       return false
     }
     const whole = this.#whole
@@ -228,7 +220,7 @@ export class RequestBody implements BodySource {
     else this.#flow.flow()
   }
 
-  #letGo(): Sink | undefined {
+  #letGo(): BodySink | undefined {
     const sink = this.#sink
     this.#sink = undefined
     this.#isPulled = false
@@ -241,15 +233,6 @@ export class RequestBody implements BodySource {
     this.#letGo()
     this.#flow.flow()
   }
-}
-
-/** The answer to a body over the limit, known from its Content-Length or found out while reading. */
-export function tooLarge(maxBytes: number): FezzError {
-  return new FezzError('PAYLOAD_TOO_LARGE', `The request body is larger than ${maxBytes} bytes`)
-}
-
-function over(): FezzError {
-  return new FezzError('CLIENT_CLOSED', 'The request is over, its body cannot be read')
 }
 
 /** `enqueue` takes the whole buffer away, so a view of a shared one has to be copied. */

@@ -1,13 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { FezzError } from '../../errors.ts'
 import { unserved } from '../answers.ts'
+import { tooLarge } from '../body-sink.ts'
 import type { TrustedProxies } from '../forwarded.ts'
 import { readHead } from '../head.ts'
 import type { ListenerOptions } from '../listener.ts'
 import { LocatedRequest } from '../located-request.ts'
 import { findField } from '../web/fields.ts'
 import { type Connection, type Connections, connectionOf } from './connections.ts'
-import { IncomingBody, tooLarge } from './incoming-body.ts'
+import { IncomingBody } from './incoming-body.ts'
 
 /** What an {@link Exchange} needs of its listener. */
 export interface ExchangeContext {

@@ -1,17 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { FezzError } from '../../errors.ts'
+import { type BodySink, DISCARD_BYTES, requestOver, tooLarge } from '../body-sink.ts'
 import { rememberLength } from '../web/body-length.ts'
 import type { BodySource } from '../web/source.ts'
 
-/** What is thrown away of a body that nobody reads, so that the connection can be kept. */
-const DISCARD_BYTES = 1_048_576
+/** Time for the rest of a body that nobody reads. */
 const DISCARD_MS = 1_000
-
-interface Sink {
-  chunk(chunk: Buffer): void
-  end(): void
-  fail(error: FezzError): void
-}
 
 /** The body of one request over node:http. `Expect: 100-continue` is answered by its first read. */
 export class IncomingBody implements BodySource {
@@ -61,7 +55,7 @@ export class IncomingBody implements BodySource {
   stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
     let source: ReadableByteStreamController
     let started = false
-    const sink: Sink = {
+    const sink: BodySink = {
       chunk: chunk => {
         // Before enqueue, which may pull, and so resume, at once.
         this.#req.pause()
@@ -170,10 +164,10 @@ export class IncomingBody implements BodySource {
     req.on('data', count).on('end', onEnd).on('close', onClose).resume()
   }
 
-  #read(sink: Sink): void {
+  #read(sink: BodySink): void {
     const req = this.#req
     if (req.destroyed || req.readableEnded || this.#isDiscarded) {
-      sink.fail(over())
+      sink.fail(requestOver())
       return
     }
     if (this.#awaitsContinue) {
@@ -204,7 +198,7 @@ export class IncomingBody implements BodySource {
     const { socket } = req
     this.#takeAway = () => {
       this.#stop()
-      sink.fail(over())
+      sink.fail(requestOver())
     }
     this.#detach = () => {
       req.off('data', onData).off('end', onEnd).off('close', onClose).pause()
@@ -221,15 +215,6 @@ export class IncomingBody implements BodySource {
     this.#whenLeft?.()
     this.#whenLeft = undefined
   }
-}
-
-/** The answer to a body over the limit, known from its Content-Length or found out while reading. */
-export function tooLarge(maxBytes: number): FezzError {
-  return new FezzError('PAYLOAD_TOO_LARGE', `The request body is larger than ${maxBytes} bytes`)
-}
-
-function over(): FezzError {
-  return new FezzError('CLIENT_CLOSED', 'The request is over, its body cannot be read')
 }
 
 /** Copies into memory of its own: chunks are views of a buffer shared with the rest of the socket. */

@@ -7,10 +7,10 @@ import {
 } from 'node:http'
 import { Server as NetServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { FezzError } from '../../errors.ts'
 import { Answers } from '../answers.ts'
 import { cut } from '../cut.ts'
+import { drainPort } from '../drain-port.ts'
 import { TrustedProxies } from '../forwarded.ts'
 import { Handshakes } from '../handshakes.ts'
 import type { Listener, ListenerAddress, ListenerOptions, UpgradeHandler } from '../listener.ts'
@@ -81,22 +81,8 @@ export class NodeListener implements Listener {
   }
 
   async #drain(lingerMs: number): Promise<void> {
-    this.#connections.leave(lingerMs)
-    await new Promise<void>(resolve => {
-      const timer = setTimeout(resolve, this.#server.listening ? lingerMs : 0)
-      this.#server.once('close', () => {
-        clearTimeout(timer)
-        resolve()
-      })
-    })
-    // After a turn that took long, timers come before the connections that have waited meanwhile:
-    // closing the port now would reset them, and with them requests that may not be sent twice.
-    await nextTurn()
-    const stopped = this.#stop()
-    // Those that came meanwhile leave only now. Sent away earlier, clients that know no better come
-    // back at once, and the port closes on whoever is in the kernel's queue at that moment.
-    this.#connections.leave(lingerMs)
-    await stopped
+    const leave = (): void => this.#connections.leave(lingerMs)
+    await drainPort(this.#server, lingerMs, leave, () => this.#stop())
     // http's own close stops its timer; it is the last call because it drops idle sockets at once.
     this.#server.close()
   }
