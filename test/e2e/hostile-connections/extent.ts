@@ -4,6 +4,9 @@ import { FLOOD_ATTACKS } from './flood-attacks.ts'
 import { LEAVING_ATTACKS } from './leaving-attacks.ts'
 import { SLOW_ATTACKS } from './slow-attacks.ts'
 
+/** Whether nothing else uses the machine, so that times mean something. */
+export const isAll = process.env['HOSTILE'] === 'all'
+
 /** One of each sort. All of them, on both listeners, take a quarter of an hour: HOSTILE=all. */
 const USUAL: ReadonlySet<string> = new Set([
   'slow head',
@@ -15,7 +18,6 @@ const USUAL: ReadonlySet<string> = new Set([
   'reset in a response',
 ])
 
-const isAll = process.env['HOSTILE'] === 'all'
 const every = [...SLOW_ATTACKS, ...FLOOD_ATTACKS, ...LEAVING_ATTACKS]
 
 /** What is tried now. */

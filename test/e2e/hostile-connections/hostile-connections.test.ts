@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { AttackedHost, type Memory } from './attacked-host.ts'
-import { ATTACKED_LISTENERS, ATTACKS } from './extent.ts'
+import { ATTACKED_LISTENERS, ATTACKS, isAll } from './extent.ts'
 import { NormalClients } from './normal-clients.ts'
 import { type Trial, tryAttack } from './trial.ts'
 import { trialReport } from './trial-report.ts'
@@ -52,7 +52,7 @@ describe.each(ATTACKED_LISTENERS)('100 hostile connections to the %s listener', 
         const others = Object.keys(trial.outcomes).filter(ended => !outcome.test(ended))
         expect(others).toEqual([])
         if (counted !== undefined) expect(trial.counted[counted]).toBeGreaterThanOrEqual(100)
-        expect(attacked.p99Ms).toBeLessThan(2 * alone.p99Ms + NOISE_MS)
+        if (isAll) expect(attacked.p99Ms).toBeLessThan(2 * alone.p99Ms + NOISE_MS)
       },
     )
   }
