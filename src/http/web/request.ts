@@ -1,7 +1,7 @@
 import { delegate, passFor } from './delegate.ts'
 import { IncomingRequest, platformRequest } from './incoming-request.ts'
 
-const PlatformRequest = globalThis.Request
+const PlatformRequest: typeof globalThis.Request = globalThis.Request
 
 // Sees the private member; the static block of the class makes it.
 let signalOf!: (request: Request) => AbortSignal | undefined
