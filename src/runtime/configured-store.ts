@@ -5,6 +5,7 @@ import type { Store } from '../control-plane/store.ts'
 import { FezzError } from '../errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { HostConfig } from './config.ts'
+import { unreadablePem } from './pem.ts'
 
 /**
  * Opens the store that the settings name.
@@ -50,11 +51,6 @@ async function readPem(setting: string, file: string): Promise<Buffer | undefine
   try {
     return await readFile(file)
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException
-    throw new FezzError(
-      'INVALID_CONFIG',
-      `setting "${setting}": ${file} cannot be read (${code}); name a file in PEM format`,
-      { cause },
-    )
+    throw unreadablePem(setting, file, cause)
   }
 }

@@ -4,6 +4,7 @@ import { EngineListener } from '../http/engine/engine-listener.ts'
 import type { Listener, ListenerAddress, ListenerOptions, ListenerTls } from '../http/listener.ts'
 import { NodeListener } from '../http/node/node-listener.ts'
 import type { HostConfig } from './config.ts'
+import { unreadablePem } from './pem.ts'
 
 /** What a host adds to its settings. */
 type Hooks = Pick<ListenerOptions, 'fetch' | 'log' | 'onRejected'>
@@ -54,9 +55,7 @@ function readPem(setting: string, file: string): Buffer {
   try {
     return readFileSync(file)
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException
-    const message = `setting "${setting}": ${file} cannot be read (${code}); name a file in PEM format`
-    throw invalid(message, cause)
+    throw unreadablePem(setting, file, cause)
   }
 }
 

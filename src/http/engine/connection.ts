@@ -18,6 +18,7 @@ const AHEAD_BYTES = 65_536
 
 /** What a part of a body counts as, in requests: see {@link Turns}. */
 const PART_STEPS = 8
+
 /**
  * One connection: requests in, answers out in their order (RFC 9112, section 9). Requests are read as
  * long as there is room for them in the chain of those without an answer; each is served as soon as

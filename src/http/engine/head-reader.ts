@@ -1,5 +1,6 @@
 import { METHODS } from 'node:http'
 import { FezzError, type FezzErrorCode } from '../../errors.ts'
+import { unknownVersion } from '../unknown-version.ts'
 import type { Input } from './input.ts'
 import { KNOWN, KNOWN_COUNT, knownField } from './known-field.ts'
 import { malformed } from './malformed.ts'
@@ -314,10 +315,8 @@ export class HeadReader {
   }
 
   #unknownVersion(): 'error' {
-    return this.#fail(
-      'HTTP_VERSION_NOT_SUPPORTED',
-      'The only versions served are HTTP/1.1 and HTTP/1.0',
-    )
+    this.error = unknownVersion()
+    return 'error'
   }
 
   #malformed(what: string): 'error' {

@@ -6,6 +6,7 @@ import type { TrustedProxies } from '../forwarded.ts'
 import { readHead } from '../head.ts'
 import type { ListenerOptions } from '../listener.ts'
 import { LocatedRequest } from '../located-request.ts'
+import { unknownVersion } from '../unknown-version.ts'
 import { findField } from '../web/fields.ts'
 import { type Connection, type Connections, connectionOf } from './connections.ts'
 import { IncomingBody } from './incoming-body.ts'
@@ -116,12 +117,4 @@ export class Exchange extends LocatedRequest {
     if (this.connection.isLeaving && this.connection.pending <= 1) return true
     return this.body?.isBurden ?? false
   }
-}
-
-/** The answer to any version but 1.1 and 1.0. */
-export function unknownVersion(): FezzError {
-  return new FezzError(
-    'HTTP_VERSION_NOT_SUPPORTED',
-    'The only versions served are HTTP/1.1 and HTTP/1.0',
-  )
 }

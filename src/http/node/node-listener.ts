@@ -15,9 +15,10 @@ import { TrustedProxies } from '../forwarded.ts'
 import { Handshakes } from '../handshakes.ts'
 import type { Listener, ListenerAddress, ListenerOptions, UpgradeHandler } from '../listener.ts'
 import { openPort, tlsOptions } from '../open-port.ts'
+import { unknownVersion } from '../unknown-version.ts'
 import { IncomingRequest } from '../web/incoming-request.ts'
 import { type Connection, Connections, connectionOf } from './connections.ts'
-import { Exchange, type ExchangeContext, unknownVersion } from './exchange.ts'
+import { Exchange, type ExchangeContext } from './exchange.ts'
 import { respond } from './respond.ts'
 
 /** One HTTP/1.1 port over node:http. It takes no bound of `maxPipelined` but that of node itself. */
